@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * compile.h - one compile: what lexer, parser and checker share. An error unwinds
+ * by longjmp to dt_compile(), which frees the arena and rolls back the names that
+ * the failed program declared; no function in between needs to clean up, so none
+ * may hold memory outside the arenas.
+ */
+#ifndef DT_COMPILE_H
+#define DT_COMPILE_H
+
+#include <setjmp.h>
+
+#include "lang/tree.h"
+
+/* Error tags, D_*: enum, name and meaning come from the one list. */
+typedef enum dt_errtag {
+#define DT_ERRTAG(tag, meaning) D_##tag,
+#include "lang/errtags.def"
+#undef DT_ERRTAG
+	D_NTAGS
+} dt_errtag_t;
+
+typedef struct dt_compile {
+	dtrace_hdl_t *hdl;
+	dtrace_prog_t *prog;
+	const char *text;   /* NUL-terminated */
+	size_t length;
+	dtrace_probespec_t spec; /* what a bare word before { names */
+	uint32_t cflags;    /* DTRACE_C_* */
+	int argc;	    /* macro arguments $0 ... */
+	char *const *argv;
+	bool *arg_used;
+	jmp_buf unwind;
+	struct dt_lexer *lexer;
+	dt_type_t *type;    /* dt_compile_type(): the result */
+	/* Names added to the handle by this compile, newest first: undone on error. */
+	struct dt_undo *undo;
+} dt_compile_t;
+
+/* compile.c. Text to a checked program; NULL with the handle's error set. */
+dtrace_prog_t *dt_compile_program(dtrace_hdl_t *, const char *text, size_t length,
+				  dtrace_probespec_t, uint32_t cflags, int argc,
+				  char *const argv[]);
+
+/*
+ * Raises a compile error: "line 3: syntax error near "x"". column 0: not known. With
+ * DTRACE_C_ETAGS the message starts "[D_SYNTAX] ". Never returns.
+ */
+_Noreturn void dt_compile_error(dt_compile_t *, dt_errtag_t, int line, int column,
+				const char *format, ...)
+    __attribute__((format(printf, 5, 6)));
+
+/* Memory that lives with the program. Zeroed; never NULL (raises D_NOMEM). */
+void *dt_compile_alloc(dt_compile_t *, size_t);
+char *dt_compile_strdup(dt_compile_t *, const char *, size_t length);
+dt_node_t *dt_node_new(dt_compile_t *, dt_nodekind_t, int line, int column);
+
+/* ident.c. Identifiers live in the handle: global, self, this and aggregation names. */
+dt_ident_t *dt_ident_lookup(dtrace_hdl_t *, dt_scope_t, const char *name);
+dt_ident_t *dt_agg_lookup(dtrace_hdl_t *, const char *name);
+/* Adds one, to be undone when the compile fails. */
+dt_ident_t *dt_ident_add(dt_compile_t *, dt_scope_t, dt_identkind_t, const char *name);
+/* A name with its leading context, for messages: "self->x". */
+const char *dt_ident_display(const dt_ident_t *, char *buf, size_t);
+/* Before changing an identifier that an earlier compile may have made: saves it. */
+void dt_ident_modify(dt_compile_t *, dt_ident_t *);
+/* A built-in by its name: variable, subroutine, action, aggregating function; NULL. */
+const dt_ident_t *dt_builtin_lookup(const char *name);
+const char *dt_errtag_name(dt_errtag_t);
+
+/* decl.c, for prototypes in builtins.def: parses a type name such as "struct x *". */
+dt_type_t *dt_parse_type(dt_compile_t *, const char *text);
+
+#endif

@@ -36,15 +36,105 @@ $(B)/libdtrace.so: $(LIB_OBJ) libdtrace/libdtrace.map
 $(B)/dtrace: $(CMD_OBJ) $(B)/libdtrace.a
 	$(CC) $(SANFLAGS) -o $@ $^ $(LIBS)
 
+$(B)/gen/syscalls.inc: script/gen-syscalls.sh
+	@mkdir -p $(@D)
+	CC="$(CC)" script/gen-syscalls.sh $@
+
+$(B)/libdtrace/provider/syscall.o: $(B)/gen/syscalls.inc
+
+# The functions that run in the kernel: compiled to BPF once, here, and embedded as tables.
+$(B)/libdtrace/bpf/strings.bpf.o: libdtrace/bpf/strings.bpf.c libdtrace/bpf/support.bpf.h
+	@mkdir -p $(@D)
+	$(CLANG) -target bpf -mcpu=v3 -O2 -Wall -Wextra -Wno-unused-parameter -Ilibdtrace -c -o $@ $<
+
+$(B)/gen/embed: libdtrace/bpf/embed.c
+	@mkdir -p $(@D)
+	$(CC) -O1 -Wall -Wextra -o $@ $< -lelf
+
+$(B)/gen/support.inc: $(B)/libdtrace/bpf/strings.bpf.o $(B)/gen/embed
+	$(B)/gen/embed $< >$@.tmp && mv $@.tmp $@
+
+$(B)/libdtrace/codegen/support.o: $(B)/gen/support.inc
+
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) $(CPPFLAGS) -MMD -MP -c -o $@ $<
 
-addon:
+# The add-on uses dtrace.h alone. SYSTEM_LIBDTRACE=1 builds it over the system's libdtrace.
+# Node's own headers are those of node-api-headers; npm is asked only where they are missing.
+ADDON := $(B)/dtrace_async.node
+ADDON_SRC := $(wildcard addon/*.c)
+ifdef SYSTEM_LIBDTRACE
+ADDON_DIR := $(B)/system
+ADDON_LIBS := -ldtrace
+else
+ADDON_DIR := $(B)
+ADDON_INC := -Iinclude
+ADDON_LIB := $(B)/libdtrace.a
+ADDON_LIBS := $(ADDON_LIB) $(LIBS)
+endif
+ADDON_OBJ := $(ADDON_SRC:%.c=$(ADDON_DIR)/%.o)
+NODE_API := node_modules/node-api-headers/package.json
+NODE_API_INC = $(shell node -p 'require("node-api-headers").include_dir')
 
--include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d)
+addon: $(ADDON)
+
+$(ADDON): $(ADDON_OBJ) $(ADDON_LIB)
+	$(CC) -shared $(SANFLAGS) -Wl,--exclude-libs,ALL -o $@ $(ADDON_OBJ) $(ADDON_LIBS) -lm
+
+$(ADDON_DIR)/addon/%.o: addon/%.c | $(NODE_API)
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(ADDON_INC) -I$(NODE_API_INC) -D_GNU_SOURCE -MMD -MP -c -o $@ $<
+
+$(NODE_API):
+	npm install --ignore-scripts --no-save --no-audit --no-fund
+
+# Programs the tests need: test/c/*_test.c over the library, and helpers that know nothing
+# of it.
+TEST_SRC := $(wildcard test/c/*_test.c)
+TEST_HELPERS := $(B)/test/victim $(B)/test/bpfids
+TEST_BIN := $(TEST_SRC:test/c/%.c=$(B)/test/%) $(TEST_HELPERS)
+
+tests: $(TEST_BIN)
+
+$(TEST_HELPERS): $(B)/test/%: test/c/%.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -D_GNU_SOURCE -o $@ $<
+
+$(B)/test/%_test: test/c/%_test.c test/c/tap.h $(B)/libdtrace.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -Iinclude -D_GNU_SOURCE -o $@ $< $(B)/libdtrace.a $(LIBS) -pthread
+
+demo:
+	@script/demo
+
+# The C tests run a second time with sanitizers, in build/sanitize.
+check:
+	@script/bootstrap
+	$(MAKE) all tests
+	$(MAKE) SANITIZE=address,undefined B=$(B)/sanitize tests
+	BUILD=$(B) node --test $(wildcard test/*.test.js test/*/*.test.js)
+
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+
+install: $(B)/libdtrace.a $(B)/libdtrace.so $(B)/dtrace
+	install -d $(DESTDIR)$(PREFIX)/sbin $(DESTDIR)$(PREFIX)/include
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $(B)/dtrace $(DESTDIR)$(PREFIX)/sbin/dtrace
+	install -m 644 include/dtrace.h $(DESTDIR)$(PREFIX)/include/dtrace.h
+	install -m 644 $(B)/libdtrace.a $(DESTDIR)$(LIBDIR)/libdtrace.a
+	install -m 755 $(B)/libdtrace.so $(DESTDIR)$(LIBDIR)/libdtrace.so.$(VERSION)
+	ln -sf libdtrace.so.$(VERSION) $(DESTDIR)$(LIBDIR)/libdtrace.so.1
+	ln -sf libdtrace.so.1 $(DESTDIR)$(LIBDIR)/libdtrace.so
+	sed -e 's|@prefix@|$(PREFIX)|' -e 's|@libdir@|$(LIBDIR)|' \
+		-e 's|@includedir@|$(PREFIX)/include|' -e 's|@VERSION@|$(VERSION)|' \
+		libdtrace/libdtrace.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/libdtrace.pc
+	install -m 644 doc/dtrace.1 $(DESTDIR)$(PREFIX)/share/man/man1/dtrace.1
+
+-include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(ADDON_OBJ:.o=.d)
 
 clean:
 	rm -rf build
 
-.PHONY: all addon clean
+.PHONY: all addon tests demo check install clean

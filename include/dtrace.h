@@ -21,6 +21,7 @@
 #ifndef DTRACE_H
 #define DTRACE_H
 
+#include <elf.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -29,6 +30,9 @@
 
 #ifdef __cplusplus
 extern "C" {
+#endif
+#ifdef __GNUC__
+#pragma GCC visibility push(default)
 #endif
 
 typedef int processorid_t;
@@ -363,7 +367,7 @@ typedef void dtrace_handle_proc_f(struct ps_prochandle *, const char *, void *);
 typedef int dtrace_handle_buffered_f(const dtrace_bufdata_t *, void *);
 typedef int dtrace_handle_setopt_f(const dtrace_setoptdata_t *, void *);
 
-/* Each sets the one handler of its kind; a second call fails (EINVAL). */
+/* Each sets the one handler of its kind; a second call fails. */
 int dtrace_handle_err(dtrace_hdl_t *, dtrace_handle_err_f *, void *);
 int dtrace_handle_drop(dtrace_hdl_t *, dtrace_handle_drop_f *, void *);
 int dtrace_handle_proc(dtrace_hdl_t *, dtrace_handle_proc_f *, void *);
@@ -641,6 +645,20 @@ typedef struct dtrace_syminfo {
 	unsigned long dts_id;
 } dtrace_syminfo_t;
 
+/* As <gelf.h> has them, so that a consumer needs no header of libelf. */
+typedef Elf64_Sym GElf_Sym;
+typedef Elf64_Addr GElf_Addr;
+
+/*
+ * Kernel symbols. object: a module's name, "vmlinux", or one of DTRACE_OBJ_EVERY, _KMODS
+ * and _EXEC (the kernel itself). Either result may be NULL; strings live until
+ * dtrace_update(). EDT_NOSYM, EDT_NOSYMADDR.
+ */
+int dtrace_lookup_by_name(dtrace_hdl_t *, const char *object, const char *name,
+			  GElf_Sym *, dtrace_syminfo_t *);
+int dtrace_lookup_by_addr(dtrace_hdl_t *, GElf_Addr addr, GElf_Sym *,
+			  dtrace_syminfo_t *);
+
 /*
  * Kernel address to "module`symbol+0xoffset", user address likewise for a
  * process; snprintf's return value.
@@ -665,6 +683,9 @@ int dtrace_system(dtrace_hdl_t *, FILE *, void *, const dtrace_probedata_t *,
 int dtrace_freopen(dtrace_hdl_t *, FILE *, void *, const dtrace_probedata_t *,
 		   const dtrace_recdesc_t *, uint_t nrecs, const void *, size_t);
 
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
 #ifdef __cplusplus
 }
 #endif

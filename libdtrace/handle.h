@@ -30,6 +30,7 @@ struct dtrace_hdl {
 	dtrace_optval_t options[DT_NOPTIONS];
 	char *stroptions[DT_NOPTIONS]; /* values of options that are text; malloc'd */
 	struct dt_cpparg *cppargs;
+	uint32_t cflags; /* DTRACE_C_* that options ask of every compile */
 
 	dt_arena_t *arena; /* types and identifiers */
 	dt_basetypes_t types;
@@ -43,6 +44,7 @@ struct dtrace_hdl {
 	struct dt_probes *probes;     /* provider/: the probe table */
 	struct dt_enabling *enabling; /* enable/: clauses, programs, maps, state */
 	struct dt_consumer *consumer; /* consume/: buffers, aggregations, drops */
+	struct dt_outbuf *outbuf;     /* consume/: text being formatted */
 	struct dt_symbols *symbols;   /* consume/: kallsyms, processes */
 	struct dt_procs *procs;	      /* processes made or grabbed */
 

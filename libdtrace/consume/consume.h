@@ -25,12 +25,18 @@
  */
 int dt_printf(dtrace_hdl_t *, FILE *, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+/* Frees the text buffer. */
+void dt_output_fini(dtrace_hdl_t *);
 /* Does nothing when nothing was buffered (fp was given). 0, or -1. */
 int dt_buffered_flush(dtrace_hdl_t *, dtrace_probedata_t *, const dtrace_recdesc_t *,
 		      const dtrace_aggdata_t *, uint32_t flags);
 
+#define DT_WIDTH_TRACE 33 /* column of strings in a record */
+#define DT_WIDTH_KEY 50	  /* in an aggregation's key */
+
 /* One value without a format as dtrace_consume() prints it ("quiet" honoured): integers in
- * columns, strings, a hex dump for other bytes. width: 33 for trace(), 50 for keys. */
+ * columns, strings, a hex dump for other bytes, stacks and symbols by the record's action.
+ * data: the value itself. width: DT_WIDTH_*. */
 int dt_print_value(dtrace_hdl_t *, FILE *, const dtrace_recdesc_t *, const void *data,
 		   int width, uint64_t normal);
 int dt_print_bytes(dtrace_hdl_t *, FILE *, const void *data, size_t size, int width,
@@ -84,8 +90,14 @@ int dt_aggs_normalize(dtrace_hdl_t *, dtrace_aggvarid_t, uint64_t normal);
 /* A value of an aggregation as it stands in dtada_data, printed. */
 int dt_print_aggvalue(dtrace_hdl_t *, FILE *, const dtrace_recdesc_t *, const void *data,
 		      uint64_t normal);
-/* Default print of aggregations in walk order; used by printa() without a format too. */
+/* Default print of aggregations in walk order, one, or several joined; arg is a
+ * dt_aggprint_t. Used by printa() without a format too. */
+typedef struct dt_aggprint {
+	FILE *fp;
+	bool unprinted_only; /* pass over those that a printa() has printed */
+} dt_aggprint_t;
 int dt_print_agg(const dtrace_aggdata_t *, void *arg);
+int dt_print_aggs(const dtrace_aggdata_t **, int n, void *arg);
 
 /* ---- Symbols: symbols.c --------------------------------------------------- */
 

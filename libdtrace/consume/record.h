@@ -30,6 +30,9 @@
 #define DT_RECORD_DISCARDED 0x80000000u /* set in clause: a fault or commit took it back */
 #define DT_RECORD_FAULT 0x7fffffffu	/* clause of a fault's own record, dt_faultrec_t */
 
+/* Set in dtrd_uarg where the value is a D string, whatever its size and characters. */
+#define DT_RECORD_STRING (1ULL << 63)
+
 typedef enum dt_encoding {
 	DT_ENC_RAW,	/* the same bytes */
 	DT_ENC_STRING,	/* NUL-terminated in kernel_size bytes; the rest is undefined */

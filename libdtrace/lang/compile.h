@@ -20,6 +20,13 @@ typedef enum dt_errtag {
 	D_NTAGS
 } dt_errtag_t;
 
+/* What a failed compile takes back: undo(hdl, argument), newest first. */
+typedef struct dt_undo {
+	struct dt_undo *next;
+	void (*undo)(dtrace_hdl_t *, void *);
+	void *argument;
+} dt_undo_t;
+
 typedef struct dt_compile {
 	dtrace_hdl_t *hdl;
 	dtrace_prog_t *prog;
@@ -54,6 +61,9 @@ _Noreturn void dt_compile_error(dt_compile_t *, dt_errtag_t, int line, int colum
 void *dt_compile_alloc(dt_compile_t *, size_t);
 char *dt_compile_strdup(dt_compile_t *, const char *, size_t length);
 dt_node_t *dt_node_new(dt_compile_t *, dt_nodekind_t, int line, int column);
+/* Registers what to do when this compile fails. The argument may lie in the program's
+ * arena: undoing comes before freeing. */
+void dt_compile_on_error(dt_compile_t *, void (*)(dtrace_hdl_t *, void *), void *argument);
 
 /* ident.c. Identifiers live in the handle: global, self, this and aggregation names. */
 dt_ident_t *dt_ident_lookup(dtrace_hdl_t *, dt_scope_t, const char *name);

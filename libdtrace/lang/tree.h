@@ -27,6 +27,7 @@ typedef enum dt_identkind {
 } dt_identkind_t;
 
 typedef enum dt_scope { DT_SCOPE_GLOBAL, DT_SCOPE_SELF, DT_SCOPE_THIS } dt_scope_t;
+#define DT_NAME_KERNEL 3 /* in place of a scope in DT_N_NAME: `name */
 
 typedef struct dt_node dt_node_t;
 
@@ -37,7 +38,9 @@ typedef struct dt_ident {
 	dt_scope_t scope;
 	uint32_t id;
 	dt_type_t *type;    /* DT_K_DYN until the first assignment */
-	dt_type_t **keys;   /* ASSOC: key types, fixed by the first use */
+	dt_type_t **keys;   /* ASSOC, AGG: key types, fixed by the first use; but integer
+			     * keys keep their own type in the tree (no CAST), and a later,
+			     * wider one widens the type here. SUBR, ACTION: parameters */
 	int nkeys;	    /* ASSOC and AGG: -1 until known */
 	bool is_signature_known;
 	/* AGG: the function and its parameters, fixed by the first use */
@@ -52,13 +55,17 @@ typedef struct dt_ident {
 /* ---- Expressions --------------------------------------------------------- */
 
 typedef enum dt_nodekind {
-	DT_N_INT,    /* value */
+	DT_N_INT,    /* value; the parser sets the literal's type by C's rules; after
+		      * checking any scalar type, value extended to 64 bits as by the type */
 	DT_N_STR,    /* string, length (without the NUL); type string */
-	DT_N_NAME,   /* parser only: string; the checker replaces it */
+	DT_N_NAME,   /* parser only: string, and value DT_SCOPE_SELF for self->x, DT_SCOPE_THIS
+		      * for this->x, DT_NAME_KERNEL for `x ("x" or "module`x"), otherwise
+		      * DT_SCOPE_GLOBAL; the checker replaces it */
 	DT_N_VAR,    /* ident: VAR, BUILTIN, KSYM */
 	DT_N_INDEX,  /* ident ASSOC or BUILTIN array (args[], uregs[]) with list; or
 		      * parser: left[list]; the checker turns C indexing into DEREF(ADD) */
-	DT_N_AGG,    /* ident, list = keys (NULL: none); only where D allows one */
+	DT_N_AGG,    /* ident, list = keys (NULL: none); only where D allows one (parser:
+		      * string is the name without '@', "" for @) */
 	DT_N_UNARY,  /* op, left: - ~ ! + (logical neg is type int) */
 	DT_N_DEREF,  /* *left: an lvalue of type type */
 	DT_N_ADDR,   /* &left */
@@ -67,11 +74,16 @@ typedef enum dt_nodekind {
 	DT_N_BINARY, /* op, left, right; after checking both have the usual arithmetic type,
 		      * or both string, or pointer arithmetic already scaled (MUL by size) */
 	DT_N_COND,   /* left ? right : third */
-	DT_N_ASSIGN, /* left op= right; op 0 for plain = */
+	DT_N_ASSIGN, /* left op= right; op 0 for plain =. After checking: plain, right has
+		      * left's type, or is INT 0 for a string, struct or union (the variable
+		      * lets go of its value); op=, right has the type to do op in (left is
+		      * extended to it and the result converted back), but for << and >>, done
+		      * in left's promoted type, and pointers, where right is scaled */
 	DT_N_INCDEC, /* op DT_OP_PREINC..POSTDEC, left; value: the step (pointer scaling) */
 	DT_N_CAST,   /* (type)left; also stringof (type string) */
 	DT_N_COMMA,  /* left, right */
-	DT_N_CALL,   /* ident SUBR/ACTION/AGGFUNC (parser: string is the name), list = args */
+	DT_N_CALL,   /* ident SUBR/ACTION/AGGFUNC (parser: string is the name), list = args;
+		      * after checking, of an AGGFUNC's: the value, then the increment if any */
 	DT_N_SIZEOF, /* parser: left, or type; the checker folds it to INT */
 	DT_N_OFFSETOF, /* parser: type, string */
 	DT_N_XLATE   /* type, left */
@@ -100,6 +112,7 @@ struct dt_node {
 	const char *string;
 	size_t length;
 	uint32_t bit_offset, bit_size; /* MEMBER */
+	uint32_t height; /* parser: of the tree below, bounded so that recursion is */
 	bool is_userland; /* pointer value that points to user memory */
 };
 

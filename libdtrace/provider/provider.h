@@ -87,12 +87,30 @@ struct dt_provider {
 /* Every provider, in the order probes are numbered; NULL ends it. */
 extern const dt_provider_t *const dt_providers[];
 
+extern const dt_provider_t dt_provider_dtrace, dt_provider_profile, dt_provider_syscall;
+
+/*
+ * Numbers of the probes that every handle can have: the first of each provider. They do not
+ * depend on what was made before, so that dtrace -l in one handle and -i in another agree.
+ * All other probes are numbered from DT_PROBE_OTHERS as they are made.
+ */
+#define DT_PROBE_DTRACE 1
+#define DT_PROBE_PROFILE 4
+#define DT_PROBE_SYSCALL 16
+#define DT_PROBE_OTHERS 1024
+
 int dt_probes_init(dtrace_hdl_t *);
 void dt_probes_fini(dtrace_hdl_t *);
 /* Adds a probe, or returns the one of that name. NULL: out of memory. */
 dt_probe_t *dt_probe_add(dtrace_hdl_t *, const dt_provider_t *, const char *module,
 			 const char *function, const char *name, dt_attachpoint_t *,
 			 uint32_t key);
+/* The same for a probe of a fixed number; id 0: the next free one. */
+dt_probe_t *dt_probe_add_numbered(dtrace_hdl_t *, dtrace_id_t, const dt_provider_t *,
+				  const char *module, const char *function,
+				  const char *name, dt_attachpoint_t *, uint32_t key);
+/* What a provider keeps for a handle: size bytes, zeroed at first. NULL: out of memory. */
+void *dt_provider_state(dtrace_hdl_t *, const dt_provider_t *, size_t size);
 /* A new attach point, zeroed; NULL: out of memory. */
 dt_attachpoint_t *dt_attachpoint_new(dtrace_hdl_t *);
 dt_probe_t *dt_probe_lookup(dtrace_hdl_t *, const char *provider, const char *module,
@@ -105,5 +123,7 @@ int dt_probe_match(dtrace_hdl_t *, const dtrace_probedesc_t *, dt_probe_f *, voi
 		   uint32_t *matches);
 /* Shell-like glob on one part of a name: * ? [] and \; an empty pattern matches all. */
 bool dt_glob(const char *pattern, const char *name);
+/* Whether the pattern is a name itself: not empty and without * ? [ and \. */
+bool dt_glob_is_literal(const char *pattern);
 
 #endif

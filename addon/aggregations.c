@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * aggregations.c - aggwalk(): each record of each aggregation as identifier, keys and
+ * value.
+ *
+ * A record that JavaScript has been given, or that it cannot be given, is removed. When the
+ * callback throws, the walk goes on without it, so that the records it has not seen are
+ * there for the next walk.
+ */
+#include "addon.h"
+
+#include <math.h>
+#include <string.h>
+
+__extension__ typedef __int128 int128_t;
+__extension__ typedef unsigned __int128 uint128_t;
+
+typedef struct walk {
+	da_consumer_t *consumer;
+	napi_value callback;
+	bool has_thrown;
+} walk_t;
+
+static int64_t word(const char *data, uint32_t index)
+{
+	int64_t value;
+
+	memcpy(&value, data + index * sizeof(value), sizeof(value));
+	return value;
+}
+
+static napi_value number(napi_env env, double value)
+{
+	napi_value result = NULL;
+
+	napi_create_double(env, value, &result);
+	return result;
+}
+
+/* ---- Buckets ------------------------------------------------------------------ */
+
+typedef struct buckets {
+	napi_env env;
+	napi_value array;
+	uint32_t count;
+	uint64_t normal;
+} buckets_t;
+
+/* Adds [[min, max], count] unless the bucket is empty. */
+static void bucket_add(buckets_t *b, int64_t min, int64_t max, int64_t count)
+{
+	napi_value bounds, bucket;
+
+	if (count == 0)
+		return;
+	napi_create_array_with_length(b->env, 2, &bounds);
+	napi_create_array_with_length(b->env, 2, &bucket);
+	napi_set_element(b->env, bounds, 0, number(b->env, (double)min));
+	napi_set_element(b->env, bounds, 1, number(b->env, (double)max));
+	napi_set_element(b->env, bucket, 0, bounds);
+	napi_set_element(b->env, bucket, 1,
+			 number(b->env, (double)count / (double)b->normal));
+	napi_set_element(b->env, b->array, b->count++, bucket);
+}
+
+static void quantize(buckets_t *b, const char *data, uint32_t nwords)
+{
+	const uint32_t zero = DTRACE_QUANTIZE_ZEROBUCKET;
+
+	for (uint32_t i = 0; i < nwords && i < DTRACE_QUANTIZE_NBUCKETS; i++) {
+		int64_t value = DTRACE_QUANTIZE_BUCKETVAL(i);
+		int64_t far = value + (value - (i < zero ? -1 : 1));
+
+		if (i == zero)
+			bucket_add(b, 0, 0, word(data, i));
+		else if (i < zero)
+			bucket_add(b, i == 0 ? INT64_MIN : far, value, word(data, i));
+		else
+			bucket_add(b, value, far, word(data, i));
+	}
+}
+
+static void lquantize(buckets_t *b, const char *data, uint32_t nwords)
+{
+	uint64_t arg = (uint64_t)word(data, 0);
+	int64_t base = DTRACE_LQUANTIZE_BASE(arg);
+	int64_t step = DTRACE_LQUANTIZE_STEP(arg);
+	uint32_t levels = DTRACE_LQUANTIZE_LEVELS(arg);
+
+	if (nwords < levels + 3) /* the argument, below, the levels, above */
+		return;
+	bucket_add(b, INT64_MIN, base - 1, word(data, 1));
+	for (uint32_t i = 0; i < levels; i++)
+		bucket_add(b, base + i * step, base + (i + 1) * step - 1,
+			   word(data, 2 + i));
+	bucket_add(b, base + levels * step, INT64_MAX, word(data, 2 + levels));
+}
+
+/*
+ * Each magnitude, from factor^low to factor^high inclusive, is divided into steps of equal
+ * width, as many as keep the width whole.
+ */
+static void llquantize(buckets_t *b, const char *data, uint32_t nwords)
+{
+	uint64_t arg = (uint64_t)word(data, 0);
+	int128_t factor = DTRACE_LLQUANTIZE_FACTOR(arg);
+	uint32_t low = DTRACE_LLQUANTIZE_LOW(arg), high = DTRACE_LLQUANTIZE_HIGH(arg);
+	int64_t nsteps = DTRACE_LLQUANTIZE_NSTEP(arg);
+	int128_t from = 1, next, step;
+	uint32_t i = 1;
+
+	if (factor < 2 || nsteps < 1 || nwords < 3)
+		return;
+	for (uint32_t order = 0; order < low && from <= INT64_MAX; order++)
+		from *= factor;
+	if (from > INT64_MAX)
+		return;
+	bucket_add(b, 0, (int64_t)from - 1, word(data, i++));
+	for (uint32_t order = low; order <= high && i + 1 < nwords; order++) {
+		next = from * factor;
+		step = next > nsteps ? next / nsteps : 1;
+		for (; from < next && from <= INT64_MAX && i + 1 < nwords; from += step) {
+			int128_t last = from + step - 1;
+
+			bucket_add(b, (int64_t)from,
+				   last > INT64_MAX ? INT64_MAX : (int64_t)last,
+				   word(data, i++));
+		}
+		if (from > INT64_MAX)
+			return;
+		from = next;
+	}
+	bucket_add(b, (int64_t)from, INT64_MAX, word(data, i));
+}
+
+/* ---- Values --------------------------------------------------------------------- */
+
+/*
+ * The standard deviation from a count, a sum and a 128-bit sum of squares. With the mean
+ * split into a whole part q and a remainder r (sum = q * count + r), the sum of squared
+ * distances to q is exact in integers, so that nothing cancels in floating point.
+ */
+static double stddev(const char *data)
+{
+	int64_t count = word(data, 0), sum = word(data, 1);
+	uint128_t high = (uint64_t)word(data, 3);
+	uint128_t squares = high << 64 | (uint64_t)word(data, 2);
+	int64_t mean, rest;
+	long double distances, fraction;
+
+	if (count <= 0)
+		return 0;
+	mean = sum / count;
+	rest = sum % count;
+	squares -= (uint128_t)((int128_t)mean * sum);
+	squares -= (uint128_t)((int128_t)mean * rest);
+	distances = (long double)(int128_t)squares / count;
+	fraction = (long double)rest / count;
+	distances -= fraction * fraction;
+	return distances > 0 ? sqrt((double)distances) : 0;
+}
+
+static napi_value aggregation_buckets(napi_env env, const dtrace_recdesc_t *rec,
+				      const char *data, uint64_t normal)
+{
+	uint32_t nwords = rec->dtrd_size / sizeof(int64_t);
+	buckets_t b = {.env = env, .normal = normal};
+
+	if (nwords == 0 || napi_create_array(env, &b.array) != napi_ok)
+		return NULL;
+	if (rec->dtrd_action == DTRACEAGG_QUANTIZE)
+		quantize(&b, data, nwords);
+	else if (rec->dtrd_action == DTRACEAGG_LQUANTIZE)
+		lquantize(&b, data, nwords);
+	else
+		llquantize(&b, data, nwords);
+	return b.array;
+}
+
+/* NULL: unknown to us. */
+static napi_value aggregation_value(napi_env env, const dtrace_aggdata_t *agg,
+				    const dtrace_recdesc_t *rec)
+{
+	const char *data = agg->dtada_data + rec->dtrd_offset;
+	uint64_t normal = agg->dtada_normal ? agg->dtada_normal : 1;
+	int64_t count;
+
+	switch (rec->dtrd_action) {
+	case DTRACEAGG_COUNT:
+	case DTRACEAGG_SUM:
+	case DTRACEAGG_MIN:
+	case DTRACEAGG_MAX:
+		return number(env, (double)word(data, 0) / (double)normal);
+	case DTRACEAGG_AVG:
+		count = word(data, 0);
+		if (count == 0)
+			return number(env, 0);
+		return number(env, (double)word(data, 1) / (double)count / (double)normal);
+	case DTRACEAGG_STDDEV:
+		return number(env, stddev(data) / (double)normal);
+	case DTRACEAGG_QUANTIZE:
+	case DTRACEAGG_LQUANTIZE:
+#ifdef DTRACEAGG_LLQUANTIZE
+	case DTRACEAGG_LLQUANTIZE:
+#endif
+		return aggregation_buckets(env, rec, data, normal);
+	default:
+		return NULL;
+	}
+}
+
+/* NULL with an exception pending. */
+static napi_value aggregation_key(da_consumer_t *c, const dtrace_aggdata_t *agg)
+{
+	const dtrace_aggdesc_t *desc = agg->dtada_desc;
+	napi_value key;
+
+	if (napi_create_array(c->env, &key) != napi_ok)
+		return NULL;
+	for (int i = 1; i < desc->dtagd_nrecs - 1; i++) {
+		const dtrace_recdesc_t *rec = &desc->dtagd_rec[i];
+		da_value_t value;
+
+		if (!da_value_read(c, rec, agg->dtada_data + rec->dtrd_offset, &value))
+			return da_throw(
+			    c->env,
+			    "unsupported action %s as key #%d in aggregation \"%s\"",
+			    da_action_name(rec->dtrd_action), i,
+			    desc->dtagd_name ? desc->dtagd_name : "");
+		napi_set_element(c->env, key, (uint32_t)(i - 1),
+				 da_value_create(c->env, &value));
+	}
+	return key;
+}
+
+static bool aggregation_give(walk_t *walk, const dtrace_aggdata_t *agg)
+{
+	const dtrace_aggdesc_t *desc = agg->dtada_desc;
+	const dtrace_recdesc_t *rec = &desc->dtagd_rec[desc->dtagd_nrecs - 1];
+	napi_env env = walk->consumer->env;
+	napi_value receiver, arguments[3];
+
+	arguments[0] = number(env, (double)desc->dtagd_varid);
+	arguments[1] = aggregation_key(walk->consumer, agg);
+	if (!arguments[1])
+		return false;
+	arguments[2] = aggregation_value(env, agg, rec);
+	if (!arguments[2]) {
+		da_throw(env, "unsupported aggregating action %u in aggregation \"%s\"",
+			 (unsigned)rec->dtrd_action,
+			 desc->dtagd_name ? desc->dtagd_name : "");
+		return false;
+	}
+	napi_get_undefined(env, &receiver);
+	return napi_call_function(env, receiver, walk->callback, 3, arguments, NULL) ==
+	       napi_ok;
+}
+
+static int take_aggregation(const dtrace_aggdata_t *agg, void *arg)
+{
+	walk_t *walk = arg;
+	napi_env env = walk->consumer->env;
+	napi_handle_scope scope;
+
+	if (walk->has_thrown)
+		return DTRACE_AGGWALK_NEXT;
+	napi_open_handle_scope(env, &scope);
+	if (!aggregation_give(walk, agg))
+		walk->has_thrown = true;
+	napi_close_handle_scope(env, scope);
+	return DTRACE_AGGWALK_REMOVE;
+}
+
+bool da_aggregations_walk(da_consumer_t *c, napi_value callback)
+{
+	walk_t walk = {.consumer = c, .callback = callback};
+	const char *doing = NULL;
+
+	if (dtrace_aggregate_snap(c->dtp) < 0)
+		doing = "take a snapshot of";
+	else if (dtrace_aggregate_walk(c->dtp, take_aggregation, &walk) < 0)
+		doing = "walk";
+	if (walk.has_thrown)
+		return false;
+	if (doing)
+		da_throw(c->env, "couldn't %s the aggregations: %s", doing,
+			 dtrace_errmsg(c->dtp, dtrace_errno(c->dtp)));
+	return doing == NULL;
+}

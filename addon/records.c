@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * records.c - consume(): what the library hands out, gathered into batches.
+ *
+ * Entering JavaScript costs more than reading a record, so records are not handed over one
+ * by one. An item says which probe and what kind of value; it goes into memory shared with
+ * JavaScript, as do numbers. Only a text needs a call of Node-API, and goes along as an
+ * argument of the call that delivers the batch:
+ *
+ *	items    | slot 0, NUMBER | slot 0, TEXT | slot 0, END | slot 1, TEXT | ...
+ *	numbers  |             42 |              |             |              | ...
+ *	deliver(count, "text of item 1", "text of item 3", ...)
+ *
+ * JavaScript keeps an object for every probe, by slot. What the library prints itself
+ * (printf and the like) arrives piece by piece in da_records_buffered() and becomes one
+ * text when the next record, or the end of the firing, shows that it is complete.
+ */
+#include "addon.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+bool da_records_init(da_consumer_t *c, napi_value object)
+{
+	const size_t numbers_size = DA_BATCH_ITEMS * sizeof(*c->batch.numbers);
+	const size_t items_size = DA_BATCH_ITEMS * sizeof(*c->batch.items);
+	napi_env env = c->env;
+	napi_value memory, items, numbers, probes;
+	void *bytes;
+
+	if (napi_create_arraybuffer(env, numbers_size + items_size, &bytes, &memory) ||
+	    napi_create_typedarray(env, napi_float64_array, DA_BATCH_ITEMS, memory, 0,
+				   &numbers) ||
+	    napi_create_typedarray(env, napi_int32_array, DA_BATCH_ITEMS, memory,
+				   numbers_size, &items) ||
+	    napi_create_array(env, &probes) ||
+	    napi_create_reference(env, memory, 1, &c->batch.memory) ||
+	    napi_create_reference(env, probes, 1, &c->probes.objects)) {
+		da_throw(env, "couldn't make the batch");
+		return false;
+	}
+	c->batch.numbers = bytes;
+	c->batch.items = (int32_t *)((char *)bytes + numbers_size);
+	da_set(env, object, "items", items);
+	da_set(env, object, "numbers", numbers);
+	da_set(env, object, "probes", probes);
+	return true;
+}
+
+void da_records_fini(da_consumer_t *c)
+{
+	if (c->batch.memory)
+		napi_delete_reference(c->env, c->batch.memory);
+	if (c->probes.objects)
+		napi_delete_reference(c->env, c->probes.objects);
+}
+
+/* ---- Batches ---------------------------------------------------------------- */
+
+static void batch_flush(da_consumer_t *c)
+{
+	da_batch_t *batch = &c->batch;
+	napi_value receiver;
+
+	if (batch->nitems == 0 || batch->is_broken)
+		return;
+	napi_get_undefined(c->env, &receiver);
+	napi_create_uint32(c->env, batch->nitems, &batch->arguments[0]);
+	if (napi_call_function(c->env, receiver, batch->deliver, 1 + batch->ntexts,
+			       batch->arguments, NULL) != napi_ok)
+		batch->is_broken = true;
+	batch->nitems = 0;
+	batch->ntexts = 0;
+	napi_close_handle_scope(c->env, batch->scope);
+	napi_open_handle_scope(c->env, &batch->scope);
+}
+
+static void batch_push(da_consumer_t *c, da_item_t kind)
+{
+	da_batch_t *batch = &c->batch;
+
+	batch->items[batch->nitems++] = (int32_t)(c->slot << DA_ITEM_BITS | kind);
+	if (batch->nitems == DA_BATCH_ITEMS)
+		batch_flush(c);
+}
+
+static void batch_push_number(da_consumer_t *c, double number)
+{
+	c->batch.numbers[c->batch.nitems] = number;
+	batch_push(c, DA_ITEM_NUMBER);
+}
+
+static void batch_push_text(da_consumer_t *c, const char *text, size_t length)
+{
+	napi_value value = da_text_create(c->env, text, length);
+
+	if (!value) {
+		c->batch.is_broken = true;
+		return;
+	}
+	c->batch.arguments[1 + c->batch.ntexts++] = value;
+	batch_push(c, DA_ITEM_TEXT);
+}
+
+/* ---- Probes ------------------------------------------------------------------- */
+
+static bool probes_grow(da_probes_t *probes)
+{
+	uint32_t capacity = probes->capacity ? probes->capacity * 2 : 16;
+	da_probes_t grown = *probes;
+
+	grown.table = calloc(capacity, sizeof(*grown.table));
+	if (!grown.table)
+		return false;
+	for (uint32_t i = 0; i < probes->capacity; i++) {
+		uint32_t at = probes->table[i].id & (capacity - 1);
+
+		if (probes->table[i].slot == 0)
+			continue;
+		while (grown.table[at].slot != 0)
+			at = (at + 1) & (capacity - 1);
+		grown.table[at] = probes->table[i];
+	}
+	free(probes->table);
+	grown.capacity = capacity;
+	*probes = grown;
+	return true;
+}
+
+/* Puts a new probe's object where JavaScript looks for it. */
+static bool probe_announce(da_consumer_t *c, const dtrace_probedesc_t *desc, uint32_t slot)
+{
+	napi_value objects, probe = da_probe_create(c->env, desc);
+
+	return probe && !napi_get_reference_value(c->env, c->probes.objects, &objects) &&
+	       !napi_set_element(c->env, objects, slot, probe);
+}
+
+/* The probe's slot + 1; 0 when it cannot be had. */
+static uint32_t probe_slot(da_consumer_t *c, const dtrace_probedesc_t *desc)
+{
+	da_probes_t *probes = &c->probes;
+	uint32_t at;
+
+	if (probes->last_slot != 0 && probes->last_id == desc->dtpd_id)
+		return probes->last_slot;
+	if (probes->count * 2 >= probes->capacity && !probes_grow(probes))
+		return 0;
+	at = desc->dtpd_id & (probes->capacity - 1);
+	while (probes->table[at].slot != 0 && probes->table[at].id != desc->dtpd_id)
+		at = (at + 1) & (probes->capacity - 1);
+	if (probes->table[at].slot == 0) {
+		if (!probe_announce(c, desc, probes->count))
+			return 0;
+		probes->table[at].id = desc->dtpd_id;
+		probes->table[at].slot = ++probes->count;
+	}
+	probes->last_id = desc->dtpd_id;
+	probes->last_slot = probes->table[at].slot;
+	return probes->last_slot;
+}
+
+/* ---- What the library calls ---------------------------------------------------- */
+
+/* A text that the library has finished printing is a record. */
+static void finish_text(da_consumer_t *c)
+{
+	if (!c->is_text_awaited)
+		return;
+	c->is_text_awaited = false;
+	batch_push_text(c, c->text.bytes ? c->text.bytes : "", c->text.length);
+}
+
+int da_records_buffered(const dtrace_bufdata_t *data, void *consumer)
+{
+	da_consumer_t *c = consumer;
+	size_t length;
+
+	if (!c->is_text_awaited || !data->dtbda_buffered)
+		return DTRACE_HANDLE_OK;
+	length = strlen(data->dtbda_buffered);
+	if (!da_buffer_append(&c->text, data->dtbda_buffered, length))
+		return DTRACE_HANDLE_ABORT;
+	return DTRACE_HANDLE_OK;
+}
+
+static int await_text(da_consumer_t *c)
+{
+	c->text.length = 0;
+	c->is_text_awaited = true;
+	return DTRACE_CONSUME_THIS;
+}
+
+static int take_probe(const dtrace_probedata_t *data, void *consumer)
+{
+	da_consumer_t *c = consumer;
+	uint32_t slot;
+
+	finish_text(c);
+	slot = probe_slot(c, data->dtpda_pdesc);
+	if (slot == 0)
+		c->batch.is_broken = true;
+	if (c->batch.is_broken)
+		return DTRACE_CONSUME_ABORT;
+	c->slot = slot - 1;
+	return DTRACE_CONSUME_THIS;
+}
+
+static void refuse_record(da_consumer_t *c, const dtrace_probedata_t *data,
+			  const dtrace_recdesc_t *rec)
+{
+	const dtrace_probedesc_t *desc = data->dtpda_pdesc;
+
+	if (c->failure[0])
+		return;
+	snprintf(c->failure, sizeof(c->failure),
+		 "unsupported action %s in record for %s:%s:%s:%s",
+		 da_action_name(rec->dtrd_action), desc->dtpd_provider, desc->dtpd_mod,
+		 desc->dtpd_func, desc->dtpd_name);
+}
+
+static int take_value(da_consumer_t *c, const dtrace_probedata_t *data,
+		      const dtrace_recdesc_t *rec)
+{
+	da_value_t value;
+
+	if (!da_value_read(c, rec, data->dtpda_data, &value))
+		refuse_record(c, data, rec);
+	else if (value.is_text)
+		batch_push_text(c, value.text, value.length);
+	else
+		batch_push_number(c, value.number);
+	return DTRACE_CONSUME_NEXT;
+}
+
+/* Actions that do something and record nothing: stop(), chill(), commit() and the like. */
+static bool has_no_data(dtrace_actkind_t action)
+{
+	return DTRACEACT_CLASS(action) == DTRACEACT_PROC_DESTRUCTIVE ||
+	       DTRACEACT_CLASS(action) == DTRACEACT_KERNEL_DESTRUCTIVE ||
+	       DTRACEACT_CLASS(action) == DTRACEACT_SPECULATIVE;
+}
+
+static int take_record(const dtrace_probedata_t *data, const dtrace_recdesc_t *rec,
+		       void *consumer)
+{
+	da_consumer_t *c = consumer;
+
+	finish_text(c);
+	if (c->batch.is_broken)
+		return DTRACE_CONSUME_ABORT;
+	if (!rec) {
+		batch_push(c, DA_ITEM_END);
+		return DTRACE_CONSUME_NEXT;
+	}
+	switch (rec->dtrd_action) {
+	case DTRACEACT_PRINTF:
+	case DTRACEACT_PRINTA:
+	case DTRACEACT_TRACEMEM:
+#ifdef DTRACEACT_TRACEMEM_DYNSIZE
+	case DTRACEACT_TRACEMEM_DYNSIZE:
+#endif
+#ifdef DTRACEACT_PRINT
+	case DTRACEACT_PRINT:
+#endif
+		return await_text(c);
+	case DTRACEACT_LIBACT:
+	case DTRACEACT_SYSTEM:
+	case DTRACEACT_FREOPEN:
+		return DTRACE_CONSUME_THIS;
+	case DTRACEACT_EXIT:
+		return DTRACE_CONSUME_NEXT;
+	default:
+		return has_no_data(rec->dtrd_action) ? DTRACE_CONSUME_NEXT
+						     : take_value(c, data, rec);
+	}
+}
+
+bool da_records_consume(da_consumer_t *c, napi_value deliver)
+{
+	dtrace_workstatus_t status;
+	bool is_pending = false;
+
+	c->batch.deliver = deliver;
+	c->batch.is_broken = false;
+	c->is_text_awaited = false;
+	c->failure[0] = '\0';
+	napi_open_handle_scope(c->env, &c->batch.scope);
+	status = dtrace_work(c->dtp, NULL, take_probe, take_record, c);
+	finish_text(c);
+	batch_flush(c);
+	napi_close_handle_scope(c->env, c->batch.scope);
+	c->batch.nitems = 0;
+	c->batch.ntexts = 0;
+
+	napi_is_exception_pending(c->env, &is_pending);
+	if (is_pending)
+		return false;
+	if (c->failure[0])
+		da_throw(c->env, "%s", c->failure);
+	else if (c->batch.is_broken)
+		da_throw(c->env,
+			 "couldn't consume tracing data: JavaScript cannot be called");
+	else if (status == DTRACE_WORKSTATUS_ERROR)
+		da_throw(c->env, "couldn't consume tracing data: %s",
+			 dtrace_errmsg(c->dtp, dtrace_errno(c->dtp)));
+	else
+		return true;
+	return false;
+}

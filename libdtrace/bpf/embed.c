@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * embed.c - run at build time: turns a compiled support object into C tables, so that the
+ * library links support functions without reading ELF.
+ *
+ *	embed strings.bpf.o >support.inc
+ *
+ * Of each function: its instructions, and where they refer to another function (a call or
+ * a callback) or to a number that is known only when a program is loaded.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <gelf.h>
+#include <linux/bpf.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef R_BPF_64_64
+#define R_BPF_64_64 1
+#endif
+#ifndef R_BPF_64_32
+#define R_BPF_64_32 10
+#endif
+#define MAXFUNCTIONS 256
+#define INSN sizeof(struct bpf_insn)
+
+struct function {
+	const char *name;
+	size_t start, end; /* instructions */
+	int is_global;
+};
+
+struct object {
+	Elf *elf;
+	Elf_Data *text, *symbols, *relocations;
+	size_t text_index, strings, nsymbols, nrelocations;
+	struct function functions[MAXFUNCTIONS];
+	int nfunctions;
+};
+
+static void die(const char *what)
+{
+	fprintf(stderr, "embed: %s\n", what);
+	exit(1);
+}
+
+static void read_sections(struct object *o)
+{
+	Elf_Scn *scn = NULL;
+	GElf_Shdr h;
+	size_t names;
+
+	if (elf_getshdrstrndx(o->elf, &names) != 0)
+		die("no section names");
+	while ((scn = elf_nextscn(o->elf, scn))) {
+		const char *name;
+
+		if (!gelf_getshdr(scn, &h))
+			die("bad section");
+		name = elf_strptr(o->elf, names, h.sh_name);
+		if (strcmp(name, ".text") == 0) {
+			o->text = elf_getdata(scn, NULL);
+			o->text_index = elf_ndxscn(scn);
+		} else if (strcmp(name, ".rel.text") == 0) {
+			o->relocations = elf_getdata(scn, NULL);
+			o->nrelocations = h.sh_size / h.sh_entsize;
+		} else if (h.sh_type == SHT_SYMTAB) {
+			o->symbols = elf_getdata(scn, NULL);
+			o->nsymbols = h.sh_size / h.sh_entsize;
+			o->strings = h.sh_link;
+		} else if (h.sh_type == SHT_PROGBITS && (h.sh_flags & SHF_ALLOC) && h.sh_size) {
+			die("support code must have no data");
+		}
+	}
+	if (!o->text || !o->symbols)
+		die("not a compiled support object");
+}
+
+static GElf_Sym symbol(const struct object *o, size_t i)
+{
+	GElf_Sym s;
+
+	if (!gelf_getsym(o->symbols, (int)i, &s))
+		die("bad symbol");
+	return s;
+}
+
+static void read_functions(struct object *o)
+{
+	for (size_t i = 0; i < o->nsymbols; i++) {
+		GElf_Sym s = symbol(o, i);
+
+		if (GELF_ST_TYPE(s.st_info) != STT_FUNC || s.st_shndx != o->text_index)
+			continue;
+		if (o->nfunctions == MAXFUNCTIONS)
+			die("too many functions");
+		o->functions[o->nfunctions++] = (struct function){
+		    elf_strptr(o->elf, o->strings, s.st_name), s.st_value / INSN,
+		    (s.st_value + s.st_size) / INSN,
+		    GELF_ST_BIND(s.st_info) == STB_GLOBAL};
+	}
+}
+
+static int function_at(const struct object *o, size_t insn)
+{
+	for (int i = 0; i < o->nfunctions; i++)
+		if (o->functions[i].start == insn)
+			return i;
+	die("a reference into the middle of a function");
+	return -1;
+}
+
+static void print_function(const struct object *o, const struct function *f)
+{
+	const struct bpf_insn *code = o->text->d_buf;
+
+	printf("static const struct bpf_insn code_%s[] = {\n", f->name);
+	for (size_t i = f->start; i < f->end; i++)
+		printf("\t{0x%x, %u, %u, %d, %d},\n", code[i].code, code[i].dst_reg,
+		       code[i].src_reg, code[i].off, code[i].imm);
+	printf("};\nstatic const dt_supportref_t refs_%s[] = {\n", f->name);
+}
+
+static void print_reference(const struct object *o, const struct function *f, const GElf_Rel *r)
+{
+	const struct bpf_insn *code = o->text->d_buf;
+	GElf_Sym s = symbol(o, GELF_R_SYM(r->r_info));
+	size_t at = r->r_offset / INSN;
+
+	if (s.st_shndx == SHN_UNDEF) {
+		printf("\t{%zu, DT_REF_VALUE, -1, \"%s\"},\n", at - f->start,
+		       elf_strptr(o->elf, o->strings, s.st_name));
+	} else if (GELF_R_TYPE(r->r_info) == R_BPF_64_64) {
+		size_t target = (s.st_value + (size_t)code[at].imm) / INSN;
+
+		printf("\t{%zu, DT_REF_CALLBACK, %d, NULL},\n", at - f->start,
+		       function_at(o, target));
+	} else if (GELF_R_TYPE(r->r_info) == R_BPF_64_32) {
+		size_t target = s.st_value / INSN;
+
+		if (GELF_ST_TYPE(s.st_info) == STT_SECTION)
+			target += (size_t)(code[at].imm + 1);
+		printf("\t{%zu, DT_REF_CALL, %d, NULL},\n", at - f->start,
+		       function_at(o, target));
+	} else {
+		die("an unknown kind of relocation");
+	}
+}
+
+static void print_all(const struct object *o)
+{
+	for (int i = 0; i < o->nfunctions; i++) {
+		const struct function *f = &o->functions[i];
+		GElf_Rel r;
+
+		print_function(o, f);
+		for (size_t k = 0; k < o->nrelocations; k++) {
+			if (!gelf_getrel(o->relocations, (int)k, &r))
+				die("bad relocation");
+			if (r.r_offset / INSN >= f->start && r.r_offset / INSN < f->end)
+				print_reference(o, f, &r);
+		}
+		printf("\t{0, DT_REF_END, -1, NULL}\n};\n");
+	}
+	printf("static const dt_supportcode_t dt_supportcodes[] = {\n");
+	for (int i = 0; i < o->nfunctions; i++)
+		printf("\t{\"%s\", code_%s, %zu, refs_%s, %d},\n", o->functions[i].name,
+		       o->functions[i].name, o->functions[i].end - o->functions[i].start,
+		       o->functions[i].name, o->functions[i].is_global);
+	printf("};\n");
+}
+
+int main(int argc, char **argv)
+{
+	static struct object o;
+	int fd;
+
+	if (argc != 2)
+		die("usage: embed object");
+	fd = open(argv[1], O_RDONLY);
+	if (fd < 0 || elf_version(EV_CURRENT) == EV_NONE)
+		die(strerror(errno));
+	o.elf = elf_begin(fd, ELF_C_READ, NULL);
+	if (!o.elf)
+		die(elf_errmsg(-1));
+	read_sections(&o);
+	read_functions(&o);
+	printf("/* Made by libdtrace/bpf/embed.c. */\n");
+	print_all(&o);
+	elf_end(o.elf);
+	close(fd);
+	return fflush(stdout) == 0 ? 0 : 1;
+}

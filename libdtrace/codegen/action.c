@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * action.c - actions: values into the record's fields, which layout.c laid out in the
+ * same order as they are met here (cg->field).
+ */
+#include "codegen/cg.h"
+
+static uint32_t header_size(const dt_cg_t *cg)
+{
+	return cg->env->temporal ? 16 : 8;
+}
+
+static const dt_field_t *next_field(dt_cg_t *cg)
+{
+	return &cg->ecb->plan->fields[cg->field++];
+}
+
+static dt_str_t field_place(dt_cg_t *cg, const dt_field_t *f)
+{
+	return (dt_str_t){DT_STR_RECORD, (int)(header_size(cg) + f->kernel_offset),
+			  f->kernel_size};
+}
+
+/* R1 = record, and the offset of the field from it. */
+static int gen_field(dt_cg_t *cg, const dt_field_t *f)
+{
+	dt_load(cg->e, 8, R1, FP, DT_FRAME_RECORD);
+	return (int)(header_size(cg) + f->kernel_offset);
+}
+
+/* Bytes of memory by value: a struct or an array. */
+static void gen_memory_field(dt_cg_t *cg, const dt_node_t *n, const dt_field_t *f)
+{
+	int mark = cg->stack, slot = dt_gen_to_slot(cg, n);
+	dt_str_t place = field_place(cg, f);
+
+	dt_str_address(cg, &place, R1);
+	dt_alu_imm(cg->e, BPF_MOV, R2, (int32_t)f->kernel_size);
+	dt_load(cg->e, 8, R3, FP, slot);
+	dt_call(cg->e, BPF_FUNC_probe_read_kernel);
+	dt_fault_if_negative(cg, DTRACEFLT_BADADDR, -1, slot);
+	cg->stack = mark;
+}
+
+static void gen_value_field(dt_cg_t *cg, const dt_node_t *n)
+{
+	const dt_field_t *f = next_field(cg);
+	dt_type_t *t = dt_type_resolve(cg->env->hdl, n->type);
+	dt_str_t place;
+	int mark = cg->stack, slot, at;
+
+	if (f->encoding == DT_ENC_STRING) {
+		place = field_place(cg, f);
+		dt_gen_str_into(cg, n, &place);
+	} else if (f->encoding != DT_ENC_RAW) {
+		return; /* known without a byte */
+	} else if (t->kind == DT_K_STRUCT || t->kind == DT_K_UNION || t->kind == DT_K_ARRAY) {
+		gen_memory_field(cg, n, f);
+	} else {
+		slot = dt_gen_to_slot(cg, n);
+		dt_load(cg->e, 8, R2, FP, slot);
+		at = gen_field(cg, f);
+		dt_store(cg->e, (int)f->kernel_size, R1, at, R2);
+		cg->stack = mark;
+	}
+}
+
+/* R0 = current process, as user stacks and symbols carry it. */
+static void gen_process(dt_cg_t *cg)
+{
+	dt_call(cg->e, BPF_FUNC_get_current_pid_tgid);
+	dt_alu_imm(cg->e, BPF_RSH, R0, 32);
+}
+
+void dt_gen_stack(dt_cg_t *cg, const dt_str_t *place, bool user)
+{
+	dt_emit_t *e = cg->e;
+	dt_str_t frames = *place;
+	int some = dt_label_new(e);
+
+	if (user) {
+		gen_process(cg);
+		dt_str_address(cg, place, R1);
+		dt_store(e, 8, R1, 0, R0);
+		frames.offset += 8;
+		frames.size -= 8;
+	}
+	dt_load(e, 8, R1, FP, DT_FRAME_CTX);
+	dt_str_address(cg, &frames, R2);
+	dt_alu_imm(e, BPF_MOV, R3, (int32_t)frames.size);
+	dt_alu_imm(e, BPF_MOV, R4, user ? BPF_F_USER_STACK : 0);
+	dt_call(e, BPF_FUNC_get_stack);
+	/* A kernel thread has no user stack: then there is no first frame. */
+	dt_jump_imm(e, BPF_JSGE, R0, 0, some);
+	dt_str_address(cg, &frames, R1);
+	dt_store_imm(e, 8, R1, 0, 0);
+	dt_label_here(e, some);
+}
+
+void dt_gen_symbol(dt_cg_t *cg, const dt_node_t *call, const dt_str_t *place, bool user)
+{
+	dt_emit_t *e = cg->e;
+	int mark = cg->stack, slot = dt_gen_to_slot(cg, call->list);
+
+	if (user) {
+		gen_process(cg);
+		dt_str_address(cg, place, R1);
+		dt_store(e, 8, R1, 0, R0);
+	} else {
+		dt_str_address(cg, place, R1);
+	}
+	dt_load(e, 8, R2, FP, slot);
+	dt_store(e, 8, R1, user ? 8 : 0, R2);
+	cg->stack = mark;
+}
+
+/*
+ * exit(): nothing but END fires from now on, on any CPU. The bell wakes a consumer that
+ * sleeps until its next turn.
+ */
+static void gen_exit(dt_cg_t *cg, const dt_node_t *call)
+{
+	dt_emit_t *e = cg->e;
+	int mark = cg->stack;
+
+	gen_value_field(cg, call->list);
+	dt_map_value(e, R1, DT_MAP_STATE, 0);
+	dt_alu_imm(e, BPF_MOV, R2, 1);
+	dt_store(e, 4, R1, offsetof(dt_kstate_t, exited), R2);
+	dt_alu_imm(e, BPF_MOV, R2, DT_ACTIVITY_DRAINING);
+	dt_store(e, 4, R1, offsetof(dt_kstate_t, activity), R2);
+
+	int slot = dt_stack_alloc(cg, 8);
+
+	dt_store_imm(e, 8, FP, slot, 0);
+	dt_map_fd(e, R1, DT_MAP_BELL);
+	dt_mov(e, R2, FP);
+	dt_alu_imm(e, BPF_ADD, R2, slot);
+	dt_alu_imm(e, BPF_MOV, R3, 8);
+	dt_alu_imm(e, BPF_MOV, R4, BPF_RB_FORCE_WAKEUP);
+	dt_call(e, BPF_FUNC_ringbuf_output);
+	cg->stack = mark;
+}
+
+/* Normalization and its like are the consumer's work; only a number goes into the record. */
+static void gen_library_action(dt_cg_t *cg, const dt_node_t *call)
+{
+	const dt_node_t *value = call->list ? call->list->next : NULL;
+
+	if (value)
+		gen_value_field(cg, value);
+	else
+		next_field(cg);
+}
+
+void dt_gen_action(dt_cg_t *cg, const dt_stmt_t *s)
+{
+	const dt_node_t *call = s->expr;
+	const dt_field_t *f;
+	dt_str_t place;
+
+	switch (call->ident->id) {
+	case DT_ACTION_TRACE:
+		gen_value_field(cg, call->list);
+		break;
+	case DT_ACTION_PRINTF:
+		if (!call->list->next)
+			next_field(cg);
+		for (const dt_node_t *a = call->list->next; a; a = a->next)
+			gen_value_field(cg, a);
+		break;
+	case DT_ACTION_PRINTA:
+		for (const dt_node_t *a = call->list; a; a = a->next)
+			if (a->kind == DT_N_AGG)
+				next_field(cg);
+		break;
+	case DT_ACTION_EXIT:
+		gen_exit(cg, call);
+		break;
+	case DT_ACTION_CLEAR:
+	case DT_ACTION_TRUNC:
+	case DT_ACTION_NORMALIZE:
+	case DT_ACTION_DENORMALIZE:
+		gen_library_action(cg, call);
+		break;
+	case DT_ACTION_STACK:
+	case DT_ACTION_USTACK:
+		f = next_field(cg);
+		place = field_place(cg, f);
+		dt_gen_stack(cg, &place, call->ident->id == DT_ACTION_USTACK);
+		break;
+	case DT_ACTION_SYM:
+	case DT_ACTION_FUNC:
+	case DT_ACTION_MOD:
+		place = field_place(cg, next_field(cg));
+		dt_gen_symbol(cg, call, &place, false);
+		break;
+	case DT_ACTION_USYM:
+	case DT_ACTION_UFUNC:
+	case DT_ACTION_UMOD:
+	case DT_ACTION_UADDR:
+		place = field_place(cg, next_field(cg));
+		dt_gen_symbol(cg, call, &place, true);
+		break;
+	default:
+		dt_cg_fail(cg, EDT_NOTHERE, call->line, "action %s() is not supported",
+			   call->ident->name);
+	}
+}

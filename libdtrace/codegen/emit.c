@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * emit.c - BPF instructions into a growing array. Running out of memory is remembered
+ * and told once, at the end, so that code generation reads as a listing.
+ */
+#include "codegen/emit.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* The kernel's own limit for privileged programs (BPF_COMPLEXITY_LIMIT_INSNS). */
+#define DT_MAXINSNS 1000000
+
+void dt_emit_init(dt_emit_t *e)
+{
+	memset(e, 0, sizeof(*e));
+}
+
+void dt_emit_free(dt_emit_t *e)
+{
+	free(e->insns);
+	free(e->labels);
+	free(e->fixups);
+	free(e->maprefs);
+	free(e->calls);
+	memset(e, 0, sizeof(*e));
+}
+
+bool dt_emit_grow(dt_emit_t *e, void *array, uint32_t n, uint32_t *capacity, size_t size)
+{
+	void **p = array;
+	uint32_t want = *capacity ? *capacity * 2 : 64;
+	void *grown;
+
+	if (n < *capacity)
+		return true;
+	if (e->failed)
+		return false;
+	grown = realloc(*p, want * size);
+	if (!grown) {
+		e->failed = true;
+		return false;
+	}
+	*p = grown;
+	*capacity = want;
+	return true;
+}
+
+void dt_emit_insn(dt_emit_t *e, uint8_t code, int dst, int src, int16_t off, int32_t imm)
+{
+	if (e->ninsns >= DT_MAXINSNS) {
+		e->failed = e->too_large = true;
+		return;
+	}
+	if (!dt_emit_grow(e, &e->insns, e->ninsns, &e->capacity, sizeof(*e->insns)))
+		return;
+	e->insns[e->ninsns++] = (struct bpf_insn){
+	    .code = code, .dst_reg = dst, .src_reg = src, .off = off, .imm = imm};
+}
+
+int dt_label_new(dt_emit_t *e)
+{
+	if (!dt_emit_grow(e, &e->labels, e->nlabels, &e->label_capacity, sizeof(*e->labels)))
+		return 0;
+	e->labels[e->nlabels] = -1;
+	return (int)e->nlabels++;
+}
+
+void dt_label_here(dt_emit_t *e, int label)
+{
+	if (!e->failed)
+		e->labels[label] = (int32_t)e->ninsns;
+}
+
+static void jump_to(dt_emit_t *e, uint8_t code, int dst, int src, int32_t imm, int label)
+{
+	if (!dt_emit_grow(e, &e->fixups, e->nfixups, &e->fixup_capacity, sizeof(*e->fixups)))
+		return;
+	e->fixups[e->nfixups++] = (dt_fixup_t){e->ninsns, label};
+	dt_emit_insn(e, code, dst, src, 0, imm);
+}
+
+bool dt_emit_finish(dt_emit_t *e)
+{
+	for (uint32_t i = 0; i < e->nfixups && !e->failed; i++) {
+		const dt_fixup_t *f = &e->fixups[i];
+		int64_t distance = (int64_t)e->labels[f->label] - f->insn - 1;
+
+		if (distance < INT16_MIN || distance > INT16_MAX)
+			e->failed = e->too_large = true;
+		else
+			e->insns[f->insn].off = (int16_t)distance;
+	}
+	return !e->failed;
+}
+
+void dt_alu_reg(dt_emit_t *e, uint8_t op, int dst, int src)
+{
+	dt_emit_insn(e, BPF_ALU64 | op | BPF_X, dst, src, 0, 0);
+}
+
+void dt_alu_imm(dt_emit_t *e, uint8_t op, int dst, int32_t imm)
+{
+	dt_emit_insn(e, BPF_ALU64 | op | BPF_K, dst, 0, 0, imm);
+}
+
+void dt_mov(dt_emit_t *e, int dst, int src)
+{
+	if (dst != src)
+		dt_alu_reg(e, BPF_MOV, dst, src);
+}
+
+void dt_const(dt_emit_t *e, int dst, uint64_t value)
+{
+	if ((uint64_t)(int64_t)(int32_t)value == value) {
+		dt_alu_imm(e, BPF_MOV, dst, (int32_t)value);
+		return;
+	}
+	if (value >> 32 == 0) {
+		dt_emit_insn(e, BPF_ALU | BPF_MOV | BPF_K, dst, 0, 0, (int32_t)value);
+		return;
+	}
+	dt_emit_insn(e, BPF_LD | BPF_DW | BPF_IMM, dst, 0, 0, (int32_t)value);
+	dt_emit_insn(e, 0, 0, 0, 0, (int32_t)(value >> 32));
+}
+
+static uint8_t size_code(int size)
+{
+	return size == 8 ? BPF_DW : size == 4 ? BPF_W : size == 2 ? BPF_H : BPF_B;
+}
+
+void dt_load(dt_emit_t *e, int size, int dst, int src, int off)
+{
+	dt_emit_insn(e, BPF_LDX | BPF_MEM | size_code(size), dst, src, (int16_t)off, 0);
+}
+
+void dt_store(dt_emit_t *e, int size, int dst, int off, int src)
+{
+	dt_emit_insn(e, BPF_STX | BPF_MEM | size_code(size), dst, src, (int16_t)off, 0);
+}
+
+void dt_store_imm(dt_emit_t *e, int size, int dst, int off, int32_t imm)
+{
+	dt_emit_insn(e, BPF_ST | BPF_MEM | size_code(size), dst, 0, (int16_t)off, imm);
+}
+
+void dt_atomic_add(dt_emit_t *e, int size, int dst, int off, int src, bool fetch)
+{
+	dt_emit_insn(e, BPF_STX | BPF_ATOMIC | size_code(size), dst, src, (int16_t)off,
+		     BPF_ADD | (fetch ? BPF_FETCH : 0));
+}
+
+void dt_call(dt_emit_t *e, int helper)
+{
+	dt_emit_insn(e, BPF_JMP | BPF_CALL, 0, 0, 0, helper);
+}
+
+void dt_exit(dt_emit_t *e)
+{
+	dt_emit_insn(e, BPF_JMP | BPF_EXIT, 0, 0, 0, 0);
+}
+
+void dt_jump(dt_emit_t *e, int label)
+{
+	jump_to(e, BPF_JMP | BPF_JA, 0, 0, 0, label);
+}
+
+void dt_jump_reg(dt_emit_t *e, uint8_t op, int dst, int src, int label)
+{
+	jump_to(e, BPF_JMP | op | BPF_X, dst, src, 0, label);
+}
+
+void dt_jump_imm(dt_emit_t *e, uint8_t op, int dst, int32_t imm, int label)
+{
+	jump_to(e, BPF_JMP | op | BPF_K, dst, 0, imm, label);
+}
+
+static void map_reference(dt_emit_t *e, int dst, uint32_t map, uint8_t pseudo, uint32_t off)
+{
+	if (!dt_emit_grow(e, &e->maprefs, e->nmaprefs, &e->mapref_capacity, sizeof(*e->maprefs)))
+		return;
+	e->maprefs[e->nmaprefs++] = (dt_mapref_t){e->ninsns, map};
+	dt_emit_insn(e, BPF_LD | BPF_DW | BPF_IMM, dst, pseudo, 0, 0);
+	dt_emit_insn(e, 0, 0, 0, 0, (int32_t)off);
+}
+
+void dt_map_fd(dt_emit_t *e, int dst, uint32_t map)
+{
+	map_reference(e, dst, map, BPF_PSEUDO_MAP_FD, 0);
+}
+
+void dt_map_value(dt_emit_t *e, int dst, uint32_t map, uint32_t off)
+{
+	map_reference(e, dst, map, BPF_PSEUDO_MAP_VALUE, off);
+}
+
+void dt_extend(dt_emit_t *e, int reg, int size, bool is_signed)
+{
+	int shift = 64 - size * 8;
+
+	if (shift <= 0)
+		return;
+	dt_alu_imm(e, BPF_LSH, reg, shift);
+	dt_alu_imm(e, is_signed ? BPF_ARSH : BPF_RSH, reg, shift);
+}

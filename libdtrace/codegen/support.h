@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * support.h - the functions of libdtrace/bpf/, as generated code calls them. Each takes
+ * the scratch area in R1 and numbers after it: strings by their offset in scratch.
+ */
+#ifndef DT_SUPPORT_H
+#define DT_SUPPORT_H
+
+#include <bpf/bpf.h>
+
+#include "codegen/codegen.h"
+
+/* DT_SUPPORT(id, C function, arguments with the scratch area, default of the last) */
+#define DT_SUPPORT_LIST                                                                      \
+	DT_SUPPORT(STRCMP, dt_strcmp, 3, 0)	/* a, b: -1, 0, 1 */                         \
+	DT_SUPPORT(INDEX, dt_index, 4, 0)	/* s, t, from: position or -1 */             \
+	DT_SUPPORT(RINDEX, dt_rindex, 4, INT32_MAX)                                          \
+	DT_SUPPORT(BASENAME, dt_basename, 3, 0)	/* result, s */                              \
+	DT_SUPPORT(DIRNAME, dt_dirname, 3, 0)                                                \
+	DT_SUPPORT(STRCHR, dt_strchr, 4, 0)	/* result, s, character */                   \
+	DT_SUPPORT(STRRCHR, dt_strrchr, 4, 0)                                                \
+	DT_SUPPORT(STRSTR, dt_strstr, 4, 0)	/* result, s, t */                           \
+	DT_SUPPORT(TOLOWER, dt_tolower, 3, 0)	/* result, s */                              \
+	DT_SUPPORT(TOUPPER, dt_toupper, 3, 0)                                                \
+	DT_SUPPORT(LLTOSTR, dt_lltostr, 4, 10)	/* result, number, base */
+
+typedef enum dt_support {
+#define DT_SUPPORT(id, function, arity, last) DT_SUPPORT_##id,
+	DT_SUPPORT_LIST
+#undef DT_SUPPORT
+	DT_NSUPPORT
+} dt_support_t;
+
+typedef struct dt_supportcall {
+	uint32_t insn;
+	dt_support_t function;
+} dt_supportcall_t;
+
+/* Registers R1 to R(arity) are arguments; the default is for the last. */
+int dt_support_arity(dt_support_t);
+int32_t dt_support_default(dt_support_t);
+void dt_support_call(dt_emit_t *, dt_support_t);
+
+/*
+ * Appends the functions that the code calls, and fills in what the kernel wants to know
+ * of them: types of all functions (BTF), where each begins. 0, or -1 with the error set.
+ * dt_support_unlink() releases what opts then holds.
+ */
+int dt_support_link(dtrace_hdl_t *, const dt_cgenv_t *, dt_emit_t *,
+		    struct bpf_prog_load_opts *opts);
+void dt_support_unlink(struct bpf_prog_load_opts *opts);
+
+#endif

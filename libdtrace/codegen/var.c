@@ -1,0 +1,527 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * var.c - variables: built-in, global, thread-local, clause-local, associative arrays.
+ *
+ *	global		in the state map, at a fixed address: a plain load or store
+ *	self->		a word of the thread's task storage
+ *	this->		a word of the frame
+ *	array[keys]	a hash map each; the key is built in the frame or in scratch
+ */
+#include <string.h>
+
+#include "codegen/cg.h"
+
+bool dt_ecb_one_key(const dt_ecb_t *ecb)
+{
+	return ecb->nkeys == 1 && ecb->keys[0].low == ecb->keys[0].high;
+}
+
+/* ---- Arguments ----------------------------------------------------------- */
+
+static void gen_kread(dt_cg_t *cg, const dt_argsource_t *s, int dst)
+{
+	dt_emit_t *e = cg->e;
+	int mark = cg->stack, slot = dt_stack_alloc(cg, 8);
+
+	dt_load(e, 8, R1, FP, DT_FRAME_CTX);
+	dt_load(e, 8, R3, R1, (int)s->base);
+	dt_alu_imm(e, BPF_ADD, R3, (int32_t)s->offset);
+	dt_mov(e, R1, FP);
+	dt_alu_imm(e, BPF_ADD, R1, slot);
+	dt_alu_imm(e, BPF_MOV, R2, 8);
+	dt_call(e, BPF_FUNC_probe_read_kernel);
+	dt_load(e, 8, dst, FP, slot);
+	cg->stack = mark;
+}
+
+/* The address in dst is kept if it is on the wanted side, otherwise it becomes 0. Kernel
+ * addresses are those with the top bit set. */
+static void gen_pc_side(dt_cg_t *cg, int dst, bool kernel)
+{
+	int keep = dt_label_new(cg->e);
+
+	dt_jump_imm(cg->e, kernel ? BPF_JSLT : BPF_JSGE, dst, 0, keep);
+	dt_alu_imm(cg->e, BPF_MOV, dst, 0);
+	dt_label_here(cg->e, keep);
+}
+
+void dt_gen_argument(dt_cg_t *cg, const dt_argsource_t *s, int dst)
+{
+	dt_emit_t *e = cg->e;
+
+	switch (s->kind) {
+	case DT_ARG_CTX:
+	case DT_ARG_KPC:
+	case DT_ARG_UPC:
+		dt_load(e, 8, R1, FP, DT_FRAME_CTX);
+		dt_load(e, 8, dst, R1, (int)s->offset);
+		if (s->kind != DT_ARG_CTX)
+			gen_pc_side(cg, dst, s->kind == DT_ARG_KPC);
+		break;
+	case DT_ARG_KREAD:
+		gen_kread(cg, s, dst);
+		break;
+	case DT_ARG_NONE:
+	case DT_ARG_ERROR:
+		dt_alu_imm(e, BPF_MOV, dst, 0);
+		break;
+	}
+}
+
+/* dst = a number by the key of the ecb's probe that fired, from a table of u32. */
+static void gen_by_probe(dt_cg_t *cg, const dt_ecb_t *ecb, int dst,
+			 uint32_t (*number)(const dt_ecb_t *, uint32_t))
+{
+	dt_emit_t *e = cg->e;
+	uint32_t n = ecb->attach_nkeys, offset;
+	uint32_t *table;
+	int done = dt_label_new(e);
+
+	if (dt_ecb_one_key(ecb)) {
+		dt_const(e, dst, number(ecb, 0));
+		return;
+	}
+	table = dt_arena_alloc(cg->env->arena, n * sizeof(*table));
+	if (!table) {
+		dt_cg_fail(cg, EDT_NOMEM, ecb->clause->line, "out of memory");
+		return;
+	}
+	for (uint32_t i = 0; i < ecb->nprobes; i++)
+		table[ecb->probes[i]->key] = number(ecb, i);
+	offset = dt_strings_intern(cg->env, (const char *)table, n * sizeof(*table));
+	dt_alu_imm(e, BPF_MOV, dst, 0);
+	dt_load(e, 8, R1, FP, DT_FRAME_KEY);
+	dt_jump_imm(e, BPF_JGE, R1, (int32_t)n, done);
+	dt_alu_imm(e, BPF_LSH, R1, 2);
+	dt_map_value(e, R2, DT_MAP_STRINGS, offset);
+	dt_alu_reg(e, BPF_ADD, R2, R1);
+	dt_load(e, 4, dst, R2, 0);
+	dt_label_here(e, done);
+}
+
+static uint32_t epid_of(const dt_ecb_t *ecb, uint32_t probe)
+{
+	return ecb->epid + probe;
+}
+
+static uint32_t id_of(const dt_ecb_t *ecb, uint32_t probe)
+{
+	return ecb->probes[probe]->desc.dtpd_id;
+}
+
+/* ERROR's arguments: what the fault exit has left in the frame. */
+static void gen_error_argument(dt_cg_t *cg, uint32_t n, int dst)
+{
+	static const struct {
+		int size, offset;
+	} words[] = {{0, 0},
+		     {0, 0},
+		     {4, DT_FRAME_FAULT + 4},
+		     {4, DT_FRAME_FAULTPC},
+		     {4, DT_FRAME_FAULT},
+		     {8, DT_FRAME_FAULTVALUE}};
+
+	if (n == 1)
+		gen_by_probe(cg, cg->error_of, dst, epid_of);
+	else if (n < sizeof(words) / sizeof(words[0]) && words[n].size)
+		dt_load(cg->e, words[n].size, dst, FP, words[n].offset);
+	else
+		dt_alu_imm(cg->e, BPF_MOV, dst, 0);
+}
+
+/* ---- Built-in variables -------------------------------------------------- */
+
+static void gen_task_member(dt_cg_t *cg, int dst, const dt_node_t *n, const char *const *path)
+{
+	dt_emit_t *e = cg->e;
+	int mark = cg->stack, slot = dt_stack_alloc(cg, 8);
+	uint32_t offset, size;
+
+	dt_call(e, BPF_FUNC_get_current_task);
+	dt_mov(e, dst, R0);
+	for (; *path; path++) {
+		if (dt_kernel_member(cg->env->hdl, "task_struct", *path, &offset, &size) != 0) {
+			cg->failed = true;
+			return;
+		}
+		dt_alu_imm(e, BPF_ADD, dst, (int32_t)offset);
+		dt_gen_read_kernel(cg, slot, size, dst);
+		dt_load(e, (int)size, dst, FP, slot);
+		dt_extend(e, dst, (int)size, dt_value_signed(cg, n->type));
+	}
+	cg->stack = mark;
+}
+
+static void gen_errno(dt_cg_t *cg, const dt_node_t *n, int dst)
+{
+	const dt_argsource_t *source = &cg->program->attach->errno_source;
+	int failed = dt_label_new(cg->e), done = dt_label_new(cg->e);
+
+	if (source->kind == DT_ARG_NONE || cg->error_of) {
+		dt_cg_fail(cg, EDT_NOTHERE, n->line,
+			   "errno is known in the return probes of system calls only");
+		return;
+	}
+	dt_gen_argument(cg, source, dst);
+	dt_alu_imm(cg->e, BPF_NEG, dst, 0);
+	dt_alu_imm(cg->e, BPF_MOV, R1, 4095);
+	dt_jump_reg(cg->e, BPF_JGT, dst, R1, failed);
+	dt_jump(cg->e, done);
+	dt_label_here(cg->e, failed);
+	dt_alu_imm(cg->e, BPF_MOV, dst, 0);
+	dt_label_here(cg->e, done);
+}
+
+/*
+ * Nanoseconds that the thread has been on a CPU: what it has gathered up to its last
+ * switch, and the time since. See dt_codegen_ontime().
+ */
+static void gen_vtimestamp(dt_cg_t *cg, int dst)
+{
+	dt_emit_t *e = cg->e;
+	int none = dt_label_new(e);
+
+	cg->needs_cpu = true;
+	dt_call(e, BPF_FUNC_ktime_get_ns);
+	dt_mov(e, dst, R0);
+	dt_load(e, 8, R1, FP, DT_FRAME_CPUS);
+	dt_load(e, 8, R1, R1, offsetof(dt_kcpu_t, switched_at));
+	dt_alu_reg(e, BPF_SUB, dst, R1);
+	dt_gen_self_pointer(cg, false);
+	dt_jump_imm(e, BPF_JEQ, R0, 0, none);
+	dt_load(e, 8, R0, R0, (int)cg->env->ontime_offset);
+	dt_alu_reg(e, BPF_ADD, dst, R0);
+	dt_label_here(e, none);
+}
+
+static void gen_call_shift(dt_cg_t *cg, int helper, int dst, bool upper)
+{
+	dt_call(cg->e, helper);
+	dt_mov(cg->e, dst, R0);
+	if (upper) {
+		dt_alu_imm(cg->e, BPF_RSH, dst, 32);
+	} else {
+		dt_alu_imm(cg->e, BPF_LSH, dst, 32);
+		dt_alu_imm(cg->e, BPF_RSH, dst, 32);
+	}
+}
+
+/* The number of frames of the kernel's or user's stack. */
+static void gen_stackdepth(dt_cg_t *cg, int dst, int flags)
+{
+	dt_emit_t *e = cg->e;
+	uint32_t buffer = dt_scratch_alloc(cg, 127 * 8);
+	int some = dt_label_new(e);
+
+	dt_load(e, 8, R1, FP, DT_FRAME_CTX);
+	dt_load(e, 8, R2, FP, DT_FRAME_SCRATCH);
+	dt_alu_imm(e, BPF_ADD, R2, (int32_t)buffer);
+	dt_alu_imm(e, BPF_MOV, R3, 127 * 8);
+	dt_alu_imm(e, BPF_MOV, R4, flags);
+	dt_call(e, BPF_FUNC_get_stack);
+	dt_mov(e, dst, R0);
+	dt_jump_imm(e, BPF_JSGE, dst, 0, some);
+	dt_alu_imm(e, BPF_MOV, dst, 0); /* there is no stack to walk */
+	dt_label_here(e, some);
+	dt_alu_imm(e, BPF_RSH, dst, 3);
+}
+
+void dt_gen_builtin(dt_cg_t *cg, const dt_node_t *n, int dst)
+{
+	dt_emit_t *e = cg->e;
+	uint32_t id = n->ident->id;
+
+	if (id - DT_VAR_ARG0 < DT_MAXARGS) {
+		if (cg->error_of)
+			gen_error_argument(cg, id - DT_VAR_ARG0, dst);
+		else
+			dt_gen_argument(cg, &cg->program->attach->args[id - DT_VAR_ARG0], dst);
+		return;
+	}
+	switch (id) {
+	case DT_VAR_CPU:
+		cg->needs_cpu = true;
+		dt_load(e, 4, dst, FP, DT_FRAME_CPU);
+		break;
+	case DT_VAR_CURTHREAD:
+		dt_call(e, BPF_FUNC_get_current_task);
+		dt_mov(e, dst, R0);
+		break;
+	case DT_VAR_EPID:
+		gen_by_probe(cg, cg->ecb, dst, epid_of);
+		break;
+	case DT_VAR_ID:
+		gen_by_probe(cg, cg->ecb, dst, id_of);
+		break;
+	case DT_VAR_ERRNO:
+		gen_errno(cg, n, dst);
+		break;
+	case DT_VAR_GID:
+		gen_call_shift(cg, BPF_FUNC_get_current_uid_gid, dst, true);
+		break;
+	case DT_VAR_UID:
+		gen_call_shift(cg, BPF_FUNC_get_current_uid_gid, dst, false);
+		break;
+	case DT_VAR_PID:
+		gen_call_shift(cg, BPF_FUNC_get_current_pid_tgid, dst, true);
+		break;
+	case DT_VAR_TID:
+		gen_call_shift(cg, BPF_FUNC_get_current_pid_tgid, dst, false);
+		break;
+	case DT_VAR_PPID:
+		gen_task_member(cg, dst, n, (const char *const[]){"real_parent", "tgid", NULL});
+		break;
+	case DT_VAR_TIMESTAMP:
+		dt_call(e, BPF_FUNC_ktime_get_ns);
+		dt_mov(e, dst, R0);
+		break;
+	case DT_VAR_VTIMESTAMP:
+		gen_vtimestamp(cg, dst);
+		break;
+	case DT_VAR_WALLTIMESTAMP:
+		dt_call(e, BPF_FUNC_ktime_get_ns);
+		dt_map_value(e, R1, DT_MAP_STATE, offsetof(dt_kstate_t, wall_offset));
+		dt_load(e, 8, dst, R1, 0);
+		dt_alu_reg(e, BPF_ADD, dst, R0);
+		break;
+	case DT_VAR_STACKDEPTH:
+		gen_stackdepth(cg, dst, 0);
+		break;
+	case DT_VAR_USTACKDEPTH:
+		gen_stackdepth(cg, dst, BPF_F_USER_STACK);
+		break;
+	default:
+		dt_cg_fail(cg, EDT_NOTHERE, n->line, "variable %s is not supported",
+			   n->ident->name);
+	}
+}
+
+/* ---- Thread-local variables ---------------------------------------------- */
+
+void dt_gen_self_pointer(dt_cg_t *cg, bool create)
+{
+	dt_emit_t *e = cg->e;
+
+	dt_call(e, BPF_FUNC_get_current_task_btf);
+	dt_mov(e, R2, R0);
+	dt_map_fd(e, R1, DT_MAP_SELF);
+	dt_alu_imm(e, BPF_MOV, R3, 0);
+	dt_alu_imm(e, BPF_MOV, R4, create ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+	dt_call(e, BPF_FUNC_task_storage_get);
+}
+
+/* ---- Associative arrays -------------------------------------------------- */
+
+static dt_assoc_t *find_assoc(dt_cg_t *cg, const dt_ident_t *ident, uint32_t *map)
+{
+	for (uint32_t i = 0; i < cg->env->nassocs; i++) {
+		if (cg->env->assocs[i].ident == ident) {
+			*map = DT_MAP_ASSOC + i;
+			return &cg->env->assocs[i];
+		}
+	}
+	return NULL;
+}
+
+/* Keys up to this many bytes are built in the frame, larger ones in scratch. */
+#define FRAME_KEY_MAX 64
+
+/*
+ * Builds the tuple of keys, zero-padded; returns where. For a thread-local array the
+ * thread's id is the first word.
+ */
+static dt_str_t gen_assoc_key(dt_cg_t *cg, const dt_node_t *n, const dt_assoc_t *assoc)
+{
+	dt_emit_t *e = cg->e;
+	dt_str_t key = {DT_STR_FRAME, 0, assoc->key_size};
+	uint32_t i = 0;
+
+	if (assoc->key_size <= FRAME_KEY_MAX) {
+		key.offset = dt_stack_alloc(cg, assoc->key_size);
+	} else {
+		key.place = DT_STR_SCRATCH;
+		key.offset = (int)dt_scratch_alloc(cg, assoc->key_size);
+	}
+	dt_gen_clear(cg, &key);
+	if (assoc->ident->scope == DT_SCOPE_SELF) {
+		dt_call(e, BPF_FUNC_get_current_task);
+		dt_mov(e, R3, R0);
+		dt_str_address(cg, &key, R1);
+		dt_store(e, 8, R1, 0, R3);
+	}
+	for (const dt_node_t *k = n->list; k; k = k->next, i++) {
+		dt_str_t part = {key.place, key.offset + (int)assoc->key_offsets[i],
+				 assoc->key_sizes[i]};
+		int mark = cg->stack;
+
+		if (dt_is_string(k)) {
+			dt_gen_str_into(cg, k, &part);
+		} else {
+			int slot = dt_gen_to_slot(cg, k);
+
+			dt_load(e, 8, R2, FP, slot);
+			dt_extend(e, R2, (int)dt_value_size(cg, assoc->ident->keys[i]),
+				  dt_value_signed(cg, assoc->ident->keys[i]));
+			dt_str_address(cg, &part, R1);
+			dt_store(e, 8, R1, 0, R2);
+		}
+		cg->stack = mark;
+	}
+	return key;
+}
+
+static void gen_assoc_call(dt_cg_t *cg, uint32_t map, const dt_str_t *key, int helper)
+{
+	dt_str_address(cg, key, R2);
+	dt_map_fd(cg->e, R1, map);
+	dt_call(cg->e, helper);
+}
+
+void dt_gen_assoc_pointer(dt_cg_t *cg, const dt_node_t *n)
+{
+	uint32_t map = 0;
+	const dt_assoc_t *assoc = find_assoc(cg, n->ident, &map);
+	dt_str_t key = gen_assoc_key(cg, n, assoc);
+
+	gen_assoc_call(cg, map, &key, BPF_FUNC_map_lookup_elem);
+}
+
+/* Puts the value, which lies at `value`, under the keys; counts a drop when it fails. */
+void dt_gen_assoc_update(dt_cg_t *cg, const dt_node_t *n, const dt_str_t *value)
+{
+	dt_emit_t *e = cg->e;
+	uint32_t map = 0;
+	const dt_assoc_t *assoc = find_assoc(cg, n->ident, &map);
+	dt_str_t key = gen_assoc_key(cg, n, assoc);
+	int done = dt_label_new(e);
+
+	dt_str_address(cg, value, R3);
+	dt_alu_imm(e, BPF_MOV, R4, BPF_ANY);
+	gen_assoc_call(cg, map, &key, BPF_FUNC_map_update_elem);
+	dt_jump_imm(e, BPF_JEQ, R0, 0, done);
+	dt_gen_drop(cg, DT_KDROP_DYNAMIC);
+	dt_label_here(e, done);
+}
+
+static void gen_assoc_delete(dt_cg_t *cg, const dt_node_t *n)
+{
+	uint32_t map = 0;
+	const dt_assoc_t *assoc = find_assoc(cg, n->ident, &map);
+	dt_str_t key = gen_assoc_key(cg, n, assoc);
+
+	gen_assoc_call(cg, map, &key, BPF_FUNC_map_delete_elem);
+}
+
+static void gen_assoc_store(dt_cg_t *cg, const dt_node_t *n, int reg)
+{
+	dt_emit_t *e = cg->e;
+	int mark = cg->stack;
+	dt_str_t value = {DT_STR_FRAME, dt_stack_alloc(cg, 8), 8};
+	int nonzero = dt_label_new(e), done = dt_label_new(e);
+
+	dt_store(e, 8, FP, value.offset, reg);
+	/* Assigning 0 deletes: that is how D gives memory back. */
+	dt_jump_imm(e, BPF_JNE, reg, 0, nonzero);
+	gen_assoc_delete(cg, n);
+	dt_jump(e, done);
+	dt_label_here(e, nonzero);
+	dt_gen_assoc_update(cg, n, &value);
+	dt_label_here(e, done);
+	cg->stack = mark;
+}
+
+/* ---- Loads and stores ---------------------------------------------------- */
+
+void dt_gen_var_load(dt_cg_t *cg, const dt_node_t *n, int dst)
+{
+	dt_emit_t *e = cg->e;
+	dt_ident_t *ident = n->ident;
+	int size = (int)dt_value_size(cg, n->type);
+	int mark = cg->stack, null = dt_label_new(e), done = dt_label_new(e);
+
+	if (ident->kind == DT_I_BUILTIN) {
+		dt_gen_builtin(cg, n, dst);
+		return;
+	}
+	if (ident->kind == DT_I_VAR && ident->scope == DT_SCOPE_THIS) {
+		dt_load(e, 8, dst, FP, cg->this_slots[ident->order]);
+		return;
+	}
+	if (ident->kind == DT_I_VAR && ident->scope == DT_SCOPE_GLOBAL) {
+		dt_map_value(e, dst, DT_MAP_STATE, ident->storage);
+		dt_load(e, size, dst, dst, 0);
+		dt_extend(e, dst, size, dt_value_signed(cg, n->type));
+		return;
+	}
+	if (ident->kind == DT_I_VAR && ident->scope == DT_SCOPE_SELF) {
+		dt_gen_self_pointer(cg, false);
+	} else if (ident->kind == DT_I_ASSOC) {
+		dt_gen_assoc_pointer(cg, n);
+	} else {
+		dt_cg_unsupported(cg, n, "the variable");
+		return;
+	}
+	dt_jump_imm(e, BPF_JEQ, R0, 0, null);
+	dt_load(e, 8, dst, R0, ident->kind == DT_I_VAR ? (int)ident->storage : 0);
+	dt_jump(e, done);
+	dt_label_here(e, null);
+	dt_alu_imm(e, BPF_MOV, dst, 0);
+	dt_label_here(e, done);
+	cg->stack = mark;
+}
+
+void dt_gen_var_store(dt_cg_t *cg, const dt_node_t *n, int reg)
+{
+	dt_emit_t *e = cg->e;
+	dt_ident_t *ident = n->ident;
+	int null, done;
+
+	if (ident->kind == DT_I_ASSOC) {
+		gen_assoc_store(cg, n, reg);
+	} else if (ident->scope == DT_SCOPE_THIS) {
+		dt_store(e, 8, FP, cg->this_slots[ident->order], reg);
+	} else if (ident->scope == DT_SCOPE_GLOBAL) {
+		dt_map_value(e, R1, DT_MAP_STATE, ident->storage);
+		dt_store(e, (int)dt_value_size(cg, n->type), R1, 0, reg);
+	} else {
+		null = dt_label_new(e);
+		done = dt_label_new(e);
+		dt_gen_self_pointer(cg, true);
+		dt_jump_imm(e, BPF_JEQ, R0, 0, null);
+		dt_store(e, 8, R0, (int)ident->storage, reg);
+		dt_jump(e, done);
+		dt_label_here(e, null);
+		dt_gen_drop(cg, DT_KDROP_DYNAMIC);
+		dt_label_here(e, done);
+	}
+}
+
+/*
+ * Attached to sched_switch when a program reads vtimestamp: the thread that leaves gets
+ * the time since it came; the CPU notes the time for the one that comes. Context: preempt
+ * (8 bytes), previous task, next task.
+ */
+int dt_codegen_ontime(dt_cgenv_t *env, dt_emit_t *e)
+{
+	dt_cg_t cg = {.env = env, .e = e};
+	int out = dt_label_new(e);
+
+	dt_call(e, BPF_FUNC_get_smp_processor_id);
+	dt_gen_array_lookup(&cg, DT_MAP_CPUS, R0, out);
+	dt_mov(e, R6, R0);
+	dt_call(e, BPF_FUNC_ktime_get_ns);
+	dt_load(e, 8, R8, R6, offsetof(dt_kcpu_t, switched_at));
+	dt_mov(e, R7, R0);
+	dt_store(e, 8, R6, offsetof(dt_kcpu_t, switched_at), R0);
+	dt_alu_reg(e, BPF_SUB, R7, R8);
+	/* While sched_switch fires, the current task is still the one that leaves. */
+	dt_gen_self_pointer(&cg, true);
+	dt_jump_imm(e, BPF_JEQ, R0, 0, out);
+	dt_load(e, 8, R1, R0, (int)env->ontime_offset);
+	dt_alu_reg(e, BPF_ADD, R1, R7);
+	dt_store(e, 8, R0, (int)env->ontime_offset, R1);
+	dt_label_here(e, out);
+	dt_alu_imm(e, BPF_MOV, R0, 0);
+	dt_exit(e);
+	return dt_emit_finish(e) ? 0 : dt_set_errno(env->hdl, EDT_NOMEM);
+}

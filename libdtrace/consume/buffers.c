@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * buffers.c - the consumer's end of the per-CPU buffers (enable/kernel.h has the kernel's).
+ *
+ * A CPU's buffers are switched only when they hold something: how much is read straight
+ * from shared memory, so an idle system costs no system call. What the switch has made
+ * inactive belongs to the consumer until it is given back: read, zeroed (programs rely on
+ * that), its length set to nothing.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "consume/buffers.h"
+
+static uint32_t header_size(const dt_enabling_t *en)
+{
+	return en->env.temporal ? 16 : 8;
+}
+
+int dt_drain_refill(dtrace_hdl_t *hdl, uint32_t cpu, dt_drain_t *d)
+{
+	dt_enabling_t *en = hdl->enabling;
+	uint32_t active, used;
+
+	if (d->data)
+		return 0;
+	active = en->cpus[cpu].principal_active & 1;
+	if (en->cpus[cpu].principal_used[active] == 0)
+		return 0;
+	if (dt_cpu_switch(hdl, en, cpu, DT_SWITCH_PRINCIPAL) != 0)
+		return -1;
+	used = en->cpus[cpu].principal_used[active];
+	if (used > en->env.bufsize)
+		used = en->env.bufsize;
+	d->data = dt_buffer_window(en, DT_MAP_PRINCIPAL, cpu, active, used);
+	if (!d->data)
+		return dt_set_error(hdl, EDT_NOMEM, "cannot map the buffer of CPU %u", cpu);
+	d->at = 0;
+	d->end = used;
+	d->buffer = active;
+	return 0;
+}
+
+/* Bytes of the record at a header; 0: there is none. */
+static uint32_t record_size(const dt_enabling_t *en, uint32_t clause)
+{
+	uint32_t data;
+
+	clause &= ~DT_RECORD_DISCARDED;
+	if (clause == 0)
+		return 0;
+	if (clause == DT_RECORD_FAULT)
+		data = sizeof(dt_faultrec_t);
+	else if (clause <= en->necbs)
+		data = en->ecbs[clause - 1]->plan->kernel_size;
+	else
+		return 0;
+	return (header_size(en) + data + 7) & ~7u;
+}
+
+static bool read_header(const dt_enabling_t *en, const dt_drain_t *d, uint32_t at,
+			dt_krecord_t *r)
+{
+	uint32_t head = header_size(en);
+
+	if (at + head > d->end)
+		return false;
+	memcpy(&r->clause, d->data + at, 4);
+	memcpy(&r->key, d->data + at + 4, 4);
+	r->time = 0;
+	if (head > 8)
+		memcpy(&r->time, d->data + at + 8, 8);
+	r->data = d->data + at + head;
+	r->size = record_size(en, r->clause);
+	return r->size != 0 && at + r->size <= d->end;
+}
+
+bool dt_drain_peek(dtrace_hdl_t *hdl, const dt_drain_t *d, dt_krecord_t *r)
+{
+	uint32_t at = d->at;
+	uint32_t passed = 0;
+
+	if (!d->data)
+		return false;
+	while (read_header(hdl->enabling, d, at, r)) {
+		if (!(r->clause & DT_RECORD_DISCARDED)) {
+			r->size += passed;
+			return true;
+		}
+		passed += r->size;
+		at += r->size;
+	}
+	return false;
+}
+
+void dt_drain_settle(dtrace_hdl_t *hdl, uint32_t cpu, dt_drain_t *d)
+{
+	dt_krecord_t next;
+
+	if (!d->data || dt_drain_peek(hdl, d, &next))
+		return;
+	memset(d->data, 0, d->end);
+	hdl->enabling->cpus[cpu].principal_used[d->buffer] = 0;
+	d->data = NULL;
+}
+
+/* ---- Aggregations --------------------------------------------------------------- */
+
+/* Keys from the kernel's layout into the one that is shown. */
+static void show_keys(const dt_enabling_t *en, const dt_agglayout_t *layout, const char *keys,
+		      char *shown)
+{
+	uint32_t id = (uint32_t)layout->varid;
+
+	memcpy(shown, &id, sizeof(id));
+	for (uint32_t i = 0; i < layout->nkeys; i++) {
+		const dt_field_t *f = &layout->keys[i];
+		char *to = shown + f->rec.dtrd_offset;
+		const char *from = keys + f->kernel_offset;
+		uint64_t string;
+
+		memset(to, 0, f->rec.dtrd_size);
+		if (f->encoding == DT_ENC_STRID) {
+			memcpy(&string, from, sizeof(string));
+			if (string < en->env.strings_size)
+				strncpy(to, en->env.strings + string, f->rec.dtrd_size - 1);
+		} else if (f->encoding == DT_ENC_STRING) {
+			memcpy(to, from, strnlen(from, f->kernel_size));
+		} else {
+			memcpy(to, from, f->rec.dtrd_size);
+		}
+	}
+}
+
+static int merge_entry(dtrace_hdl_t *hdl, const dt_agglayout_t *layout, uint32_t cpu,
+		       const char *entry, char *shown)
+{
+	const char *keys = entry + sizeof(dt_kaggent_t);
+
+	show_keys(hdl->enabling, layout, keys, shown);
+	return dt_aggs_merge(hdl, layout, (processorid_t)cpu, shown, keys + layout->key_size);
+}
+
+static uint32_t entry_size(const dt_agglayout_t *layout)
+{
+	return (uint32_t)sizeof(dt_kaggent_t) + layout->key_size + layout->value_size;
+}
+
+static uint32_t varid_of(const char *entry)
+{
+	uint32_t varid;
+
+	memcpy(&varid, entry, sizeof(varid));
+	return varid;
+}
+
+/* Everything in an inactive buffer of used bytes. */
+static int merge_buffer(dtrace_hdl_t *hdl, uint32_t cpu, const char *buffer, uint32_t used,
+			char *shown)
+{
+	const dt_cgenv_t *env = &hdl->enabling->env;
+
+	for (uint32_t i = 0; i < env->naggs; i++) {
+		const dt_agglayout_t *layout = &env->aggs[i];
+
+		if (!layout->varid || layout->nkeys || !varid_of(buffer + layout->fixed_offset))
+			continue;
+		if (merge_entry(hdl, layout, cpu, buffer + layout->fixed_offset, shown) != 0)
+			return -1;
+	}
+	for (uint32_t at = env->entries_offset; at < used;) {
+		uint32_t varid = varid_of(buffer + at);
+		const dt_agglayout_t *layout;
+
+		if (varid == 0 || varid > env->naggs)
+			break;
+		layout = &env->aggs[varid - 1];
+		if (merge_entry(hdl, layout, cpu, buffer + at, shown) != 0)
+			return -1;
+		at += entry_size(layout);
+	}
+	return 0;
+}
+
+/* Whether the active buffer holds anything: made entries, or a fixed one in use. */
+static bool holds_something(dt_enabling_t *en, uint32_t cpu, uint32_t active)
+{
+	const dt_cgenv_t *env = &en->env;
+	const char *buffer;
+
+	if (en->cpus[cpu].aggregation_used[active] > env->entries_offset)
+		return true;
+	buffer = dt_buffer_window(en, DT_MAP_AGGREGATION, cpu, active, env->buckets_offset);
+	for (uint32_t i = 0; buffer && i < env->naggs; i++)
+		if (env->aggs[i].varid && !env->aggs[i].nkeys &&
+		    varid_of(buffer + env->aggs[i].fixed_offset))
+			return true;
+	return false;
+}
+
+static int snap_cpu(dtrace_hdl_t *hdl, uint32_t cpu, char *shown)
+{
+	dt_enabling_t *en = hdl->enabling;
+	uint32_t active = en->cpus[cpu].aggregation_active & 1, used;
+	char *buffer;
+	int err;
+
+	if (!holds_something(en, cpu, active))
+		return 0;
+	if (dt_cpu_switch(hdl, en, cpu, DT_SWITCH_AGGREGATION) != 0)
+		return -1;
+	used = en->cpus[cpu].aggregation_used[active];
+	if (used > en->env.aggsize)
+		used = en->env.aggsize;
+	buffer = dt_buffer_window(en, DT_MAP_AGGREGATION, cpu, active, used);
+	if (!buffer)
+		return dt_set_error(hdl, EDT_NOMEM, "cannot map the buffer of CPU %u", cpu);
+	err = merge_buffer(hdl, cpu, buffer, used, shown);
+	memset(buffer, 0, used);
+	en->cpus[cpu].aggregation_used[active] = en->env.entries_offset;
+	return err;
+}
+
+int dtrace_aggregate_snap(dtrace_hdl_t *hdl)
+{
+	dt_enabling_t *en = hdl->enabling;
+	uint32_t largest = 0;
+	char *shown;
+	int err = 0;
+
+	if (!en || en->phase == DT_PHASE_COMPILE)
+		return dt_set_errno(hdl, EDT_NOTACTIVE);
+	if (en->nmaps == 0 || en->maps[DT_MAP_AGGREGATION] < 0)
+		return 0;
+	for (uint32_t i = 0; i < en->env.naggs; i++)
+		if (en->env.aggs[i].shown_size > largest)
+			largest = en->env.aggs[i].shown_size;
+	shown = calloc(1, largest + 8);
+	if (!shown)
+		return dt_set_errno(hdl, EDT_NOMEM);
+	for (uint32_t cpu = 0; cpu < en->env.ncpus && err == 0; cpu++)
+		err = snap_cpu(hdl, cpu, shown);
+	free(shown);
+	return err;
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* status.h - the consumer's state, and what it reports besides records. */
+#ifndef DT_STATUS_H
+#define DT_STATUS_H
+
+#include "consume/buffers.h"
+
+/* An enabled probe as consumers see it; made when its first record comes. */
+typedef struct dt_eprobe {
+	dtrace_eprobedesc_t *desc;
+	dt_ecb_t *ecb;
+	dt_probe_t *probe;
+} dt_eprobe_t;
+
+#define DT_MAXINDENTS 1024
+
+typedef struct dt_consumer {
+	dt_aggs_t *aggs;
+	dt_eprobe_t *eprobes; /* by epid - 1 */
+	uint32_t neprobes;
+	dt_drain_t *drains; /* by CPU */
+	char *shown;	    /* a record being decoded */
+	bool begun;	    /* BEGIN's records have been given */
+	uint64_t *reported; /* drops, by CPU x DT_NKDROPS */
+	int64_t last_switch, last_status, last_snap; /* ns */
+	int indents[DT_MAXINDENTS]; /* flowindent, by CPU */
+} dt_consumer_t;
+
+/* Hands a fault to the handler of dtrace_handle_err(). 0, or -1. */
+int dt_report_fault(dtrace_hdl_t *, uint32_t cpu, const dt_eprobe_t *, const dt_faultrec_t *);
+/* Hands drops since the last report to the handler of dtrace_handle_drop(). 0, or -1. */
+int dt_report_drops(dtrace_hdl_t *);
+
+#endif

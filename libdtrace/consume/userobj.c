@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * userobj.c - see userobj.h.
+ *
+ * A table is one array ordered by address and one block of names. Symbols may overlap (a
+ * local label inside a function, run-time code that replaced older code in the same
+ * place), so a look-up that misses the nearest symbol tries a few more before it.
+ */
+#include <fcntl.h>
+#include <gelf.h>
+#include <libelf.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "consume/userobj.h"
+
+#define OVERLAP_MAX 16
+#define PERF_CHUNK 65536
+#define PERF_SIZE_MAX (256L << 20)
+
+typedef struct usersym {
+	uint64_t address, size; /* size 0: up to the next symbol */
+	uint32_t name;
+	uint32_t order; /* which of two at one address is the better: the higher */
+} usersym_t;
+
+/* A part of the file that is mapped: offsets in the file are addresses in the table. */
+typedef struct segment {
+	uint64_t offset, size, address;
+} segment_t;
+
+struct dt_symtab {
+	usersym_t *syms;
+	size_t nsyms, capacity;
+	char *names;
+	size_t names_size, names_capacity;
+	segment_t *segments;
+	size_t nsegments;
+	off_t perf_offset; /* how far the perf map has been read */
+};
+
+dt_symtab_t *dt_symtab_new(void)
+{
+	return calloc(1, sizeof(dt_symtab_t));
+}
+
+void dt_symtab_destroy(dt_symtab_t *table)
+{
+	if (table == NULL)
+		return;
+	free(table->syms);
+	free(table->names);
+	free(table->segments);
+	free(table);
+}
+
+/* ---- Filling ---------------------------------------------------------------- */
+
+static bool add_symbol(dt_symtab_t *table, uint64_t address, uint64_t size, uint32_t order,
+		       const char *name, size_t length)
+{
+	size_t needed = table->names_size + length + 1;
+
+	if (table->nsyms == table->capacity) {
+		size_t capacity = table->capacity != 0 ? table->capacity * 2 : 256;
+		usersym_t *syms = realloc(table->syms, capacity * sizeof(*syms));
+
+		if (syms == NULL)
+			return false;
+		table->syms = syms;
+		table->capacity = capacity;
+	}
+	if (needed > table->names_capacity) {
+		size_t capacity = needed > 4096 ? needed * 2 : 8192;
+		char *names = capacity <= UINT32_MAX ? realloc(table->names, capacity) : NULL;
+
+		if (names == NULL)
+			return false;
+		table->names = names;
+		table->names_capacity = capacity;
+	}
+	table->syms[table->nsyms++] = (usersym_t){
+		.address = address,
+		.size = size,
+		.name = (uint32_t)table->names_size,
+		.order = order,
+	};
+	memcpy(table->names + table->names_size, name, length);
+	table->names[table->names_size + length] = '\0';
+	table->names_size = needed;
+	return true;
+}
+
+static int compare_symbols(const void *a, const void *b)
+{
+	const usersym_t *left = a, *right = b;
+
+	if (left->address != right->address)
+		return left->address < right->address ? -1 : 1;
+	if (left->order != right->order)
+		return left->order < right->order ? -1 : 1;
+	/* Of equals, the first in the file is the better and comes last. */
+	return left->name > right->name ? -1 : left->name < right->name;
+}
+
+static void sort_symbols(dt_symtab_t *table)
+{
+	if (table->nsyms > 1)
+		qsort(table->syms, table->nsyms, sizeof(*table->syms), compare_symbols);
+}
+
+/* ---- ELF -------------------------------------------------------------------- */
+
+static bool read_segments(dt_symtab_t *table, Elf *elf)
+{
+	size_t n, i;
+
+	if (elf_getphdrnum(elf, &n) != 0 || n == 0)
+		return true;
+	table->segments = calloc(n, sizeof(*table->segments));
+	if (table->segments == NULL)
+		return false;
+	for (i = 0; i < n; i++) {
+		GElf_Phdr phdr;
+
+		if (gelf_getphdr(elf, (int)i, &phdr) == NULL || phdr.p_type != PT_LOAD)
+			continue;
+		table->segments[table->nsegments++] = (segment_t){
+			.offset = phdr.p_offset,
+			.size = phdr.p_filesz,
+			.address = phdr.p_vaddr,
+		};
+	}
+	return true;
+}
+
+/* Functions before data, sized before unsized, global before local, few underscores. */
+static uint32_t symbol_order(const GElf_Sym *sym, const char *name)
+{
+	unsigned type = GELF_ST_TYPE(sym->st_info), bind = GELF_ST_BIND(sym->st_info);
+	size_t underscores = strspn(name, "_");
+	uint32_t order = underscores < 15 ? 15 - (uint32_t)underscores : 0;
+
+	if (bind == STB_GLOBAL)
+		order += 64;
+	else if (bind == STB_WEAK)
+		order += 32;
+	if (sym->st_size != 0)
+		order += 128;
+	if (type == STT_FUNC || type == STT_GNU_IFUNC)
+		order += 256;
+	return order;
+}
+
+static bool is_named_place(const GElf_Sym *sym)
+{
+	unsigned type = GELF_ST_TYPE(sym->st_info);
+
+	return sym->st_shndx != SHN_UNDEF && sym->st_shndx != SHN_ABS && sym->st_value != 0 &&
+	       (type == STT_FUNC || type == STT_OBJECT || type == STT_GNU_IFUNC ||
+		type == STT_NOTYPE);
+}
+
+static bool read_symbols(dt_symtab_t *table, Elf *elf, Elf_Scn *section)
+{
+	GElf_Shdr header;
+	Elf_Data *data;
+	size_t n, i;
+
+	if (gelf_getshdr(section, &header) == NULL || header.sh_entsize == 0)
+		return true;
+	data = elf_getdata(section, NULL);
+	if (data == NULL)
+		return true;
+	n = data->d_size / header.sh_entsize;
+	for (i = 0; i < n; i++) {
+		const char *name;
+		GElf_Sym sym;
+
+		if (gelf_getsym(data, (int)i, &sym) == NULL || !is_named_place(&sym))
+			continue;
+		name = elf_strptr(elf, header.sh_link, sym.st_name);
+		/* '$': the marks arm and riscv compilers leave in code. */
+		if (name == NULL || *name == '\0' || *name == '$')
+			continue;
+		if (!add_symbol(table, sym.st_value, sym.st_size, symbol_order(&sym, name),
+				name, strlen(name)))
+			return false;
+	}
+	return true;
+}
+
+/* The full symbol table, or what is left in a stripped file: the dynamic one. */
+static Elf_Scn *find_symbols(Elf *elf)
+{
+	Elf_Scn *section = NULL, *dynamic = NULL;
+
+	while ((section = elf_nextscn(elf, section)) != NULL) {
+		GElf_Shdr header;
+
+		if (gelf_getshdr(section, &header) == NULL)
+			continue;
+		if (header.sh_type == SHT_SYMTAB)
+			return section;
+		if (header.sh_type == SHT_DYNSYM)
+			dynamic = section;
+	}
+	return dynamic;
+}
+
+static dt_symtab_t *read_elf(Elf *elf)
+{
+	dt_symtab_t *table = dt_symtab_new();
+	Elf_Scn *section;
+
+	if (table == NULL || elf == NULL || elf_kind(elf) != ELF_K_ELF)
+		return table;
+	section = find_symbols(elf);
+	if (!read_segments(table, elf) ||
+	    (section != NULL && !read_symbols(table, elf, section))) {
+		dt_symtab_destroy(table);
+		return NULL;
+	}
+	sort_symbols(table);
+	return table;
+}
+
+dt_symtab_t *dt_symtab_elf(int fd)
+{
+	dt_symtab_t *table;
+	Elf *elf;
+
+	elf_version(EV_CURRENT);
+	/* Read, not mapped: a file that is cut short meanwhile must not raise SIGBUS. */
+	elf = elf_begin(fd, ELF_C_READ, NULL);
+	table = read_elf(elf);
+	elf_end(elf);
+	return table;
+}
+
+dt_symtab_t *dt_symtab_elf_image(char *image, size_t size)
+{
+	dt_symtab_t *table;
+	Elf *elf;
+
+	elf_version(EV_CURRENT);
+	elf = elf_memory(image, size);
+	table = read_elf(elf);
+	elf_end(elf);
+	return table;
+}
+
+/* ---- Perf maps --------------------------------------------------------------- */
+
+/* "7f1234 40 name of the function" */
+static bool add_perf_line(dt_symtab_t *table, char *line)
+{
+	uint64_t address, size;
+	char *rest;
+
+	address = strtoull(line, &rest, 16);
+	if (*rest != ' ')
+		return true;
+	size = strtoull(rest, &rest, 16);
+	if (*rest != ' ' || rest[1] == '\0' || size == 0)
+		return true;
+	/* The later one is what stands there now. */
+	return add_symbol(table, address, size, (uint32_t)table->nsyms, rest + 1,
+			  strlen(rest + 1));
+}
+
+/* Whole lines of the chunk; *used gets how many bytes they were. */
+static bool add_perf_lines(dt_symtab_t *table, char *chunk, size_t size, size_t *used)
+{
+	char *line = chunk, *end = chunk + size, *newline;
+
+	while ((newline = memchr(line, '\n', (size_t)(end - line))) != NULL) {
+		*newline = '\0';
+		if (!add_perf_line(table, line))
+			return false;
+		line = newline + 1;
+	}
+	*used = (size_t)(line - chunk);
+	return true;
+}
+
+bool dt_symtab_read_perf(dt_symtab_t *table, int fd)
+{
+	size_t before = table->nsyms, used = 0;
+	char *chunk;
+	struct stat st;
+	bool ok = true;
+	ssize_t n;
+
+	if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_size > PERF_SIZE_MAX ||
+	    st.st_size == table->perf_offset)
+		return true;
+	if (st.st_size < table->perf_offset) {
+		table->nsyms = table->names_size = before = 0;
+		table->perf_offset = 0;
+	}
+	chunk = malloc(PERF_CHUNK);
+	if (chunk == NULL)
+		return false;
+	while (ok && (n = pread(fd, chunk, PERF_CHUNK, table->perf_offset)) > 0) {
+		ok = add_perf_lines(table, chunk, (size_t)n, &used);
+		if (used == 0 && n == PERF_CHUNK)
+			used = PERF_CHUNK; /* a line that long is no symbol */
+		if (used == 0)
+			break;
+		table->perf_offset += (off_t)used;
+	}
+	free(chunk);
+	if (table->nsyms != before)
+		sort_symbols(table);
+	return ok;
+}
+
+/* ---- Look-up ------------------------------------------------------------------ */
+
+/* Offset in the file to address in the table. */
+static bool to_address(const dt_symtab_t *table, uint64_t position, uint64_t *address)
+{
+	size_t i;
+
+	for (i = 0; i < table->nsegments; i++) {
+		const segment_t *segment = &table->segments[i];
+
+		if (position - segment->offset < segment->size) {
+			*address = position - segment->offset + segment->address;
+			return true;
+		}
+	}
+	*address = position;
+	return table->nsegments == 0;
+}
+
+const char *dt_symtab_lookup(const dt_symtab_t *table, uint64_t position, uint64_t *offset)
+{
+	size_t low = 0, high = table->nsyms, i;
+	uint64_t address;
+
+	if (!to_address(table, position, &address))
+		return NULL;
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (table->syms[middle].address <= address)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (i = low; i > 0 && low - i < OVERLAP_MAX; i--) {
+		const usersym_t *sym = &table->syms[i - 1];
+		bool is_nearest = sym->address == table->syms[low - 1].address;
+
+		if (address - sym->address < sym->size || (sym->size == 0 && is_nearest)) {
+			*offset = address - sym->address;
+			return table->names + sym->name;
+		}
+	}
+	return NULL;
+}

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * userobj.h - tables of user symbols: of an ELF file, or of code made at run time. They
+ * know nothing of processes; usymbols.c maps addresses to them.
+ */
+#ifndef DT_USEROBJ_H
+#define DT_USEROBJ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+typedef struct dt_symtab dt_symtab_t;
+
+/* From an open ELF file, or from an image of size bytes in memory. NULL: out of memory; a
+ * file that is no ELF file or has no symbols gives an empty table. */
+dt_symtab_t *dt_symtab_elf(int fd);
+dt_symtab_t *dt_symtab_elf_image(char *image, size_t size);
+/* An empty one to be filled from a perf map ("address size name" lines, in hex). */
+dt_symtab_t *dt_symtab_new(void);
+/* Takes in what the perf map has more than at the last call. False: out of memory. */
+bool dt_symtab_read_perf(dt_symtab_t *, int fd);
+void dt_symtab_destroy(dt_symtab_t *);
+
+/* The symbol that covers an offset in the file, or an address for a perf map. */
+const char *dt_symtab_lookup(const dt_symtab_t *, uint64_t position, uint64_t *offset);
+
+#endif

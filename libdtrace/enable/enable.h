@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * enable.h - from programs of D to programs in the kernel.
+ *
+ *	enabling.c	the clauses of the enabling and the probes they match
+ *	build.c		grouped by attach point; laid out; generated
+ *	maps.c		kernel memory, and its windows in this process
+ *	load.c		programs into the kernel, attached, detached
+ *	go.c		dtrace_go() and dtrace_stop(): the order of it all
+ */
+#ifndef DT_ENABLE_H
+#define DT_ENABLE_H
+
+#include "codegen/codegen.h"
+#include "enable/kernel.h"
+#include "handle.h"
+
+/* One clause for one of its probe descriptions, and the probes that it matches. */
+typedef struct dt_enabled {
+	struct dt_enabled *next;
+	dt_clause_t *clause;
+	dt_probe_t **probes;
+	uint32_t nprobes, capacity;
+} dt_enabled_t;
+
+typedef enum dt_phase {
+	DT_PHASE_COMPILE, /* programs may be added */
+	DT_PHASE_ACTIVE,
+	DT_PHASE_STOPPED  /* nothing is attached; data may remain */
+} dt_phase_t;
+
+/* A part of a map's memory in this process; grown when more of it is needed. */
+typedef struct dt_window {
+	void *address;
+	size_t size;
+} dt_window_t;
+
+typedef struct dt_enabling {
+	dt_phase_t phase;
+	dt_arena_t *arena;
+	dt_enabled_t *enabled, **enabled_tail;
+	dt_cgenv_t env;
+	dt_program_t **programs;
+	uint32_t nprograms, program_capacity;
+	dt_ecb_t **ecbs; /* by number - 1 */
+	uint32_t necbs, ecb_capacity;
+	uint32_t nepids;
+	dt_program_t *begin, *end;
+	dt_emit_t switch_code, ontime_code;
+	int switch_fd, ontime_fd, ontime_link;
+	int *maps; /* by dt_mapid_t; -1: not made */
+	uint32_t nmaps;
+	volatile dt_kstate_t *state;
+	volatile dt_kcpu_t *cpus;
+	dt_window_t state_window, cpus_window, bell_window;
+	dt_window_t *principal, *aggregation; /* by CPU x 2 + buffer */
+} dt_enabling_t;
+
+/* Whether tracing has begun and not been stopped. */
+bool dt_is_active(const dtrace_hdl_t *);
+void dt_enabling_fini(dtrace_hdl_t *);
+
+/* build.c. Everything but the kernel: ecbs, layouts, code. 0, or -1. */
+int dt_build(dtrace_hdl_t *, dt_enabling_t *);
+
+/* maps.c. 0, or -1 with the handle's error set. */
+int dt_maps_create(dtrace_hdl_t *, dt_enabling_t *);
+void dt_maps_destroy(dt_enabling_t *);
+/* Makes the first size bytes of a CPU's buffer visible: its address, NULL on failure. */
+void *dt_buffer_window(dt_enabling_t *, dt_mapid_t, uint32_t cpu, uint32_t buffer,
+		       uint32_t size);
+
+/* load.c. */
+int dt_programs_load(dtrace_hdl_t *, dt_enabling_t *);
+int dt_programs_attach(dtrace_hdl_t *, dt_enabling_t *);
+void dt_programs_detach(dt_enabling_t *);
+void dt_programs_unload(dt_enabling_t *);
+/* Runs a program of ours on this CPU, as BEGIN and END. 0, or -1. */
+int dt_program_fire(dtrace_hdl_t *, const dt_program_t *);
+
+typedef enum dt_switch { DT_SWITCH_PRINCIPAL, DT_SWITCH_AGGREGATION, DT_SWITCH_NONE } dt_switch_t;
+/*
+ * Makes the CPU's other buffer the active one; NONE: only waits until nothing that began
+ * before is at work there. Short: programs run for microseconds. 0, or -1.
+ */
+int dt_cpu_switch(dtrace_hdl_t *, dt_enabling_t *, uint32_t cpu, dt_switch_t);
+
+#endif

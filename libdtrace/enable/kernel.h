@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * kernel.h - the memory that programs in the kernel and the consumer share. Code
+ * generation writes these structures' offsets into instructions; enable/ makes the maps;
+ * consume/ reads them through mmap.
+ *
+ * Per-CPU buffers, as DTrace has them: each CPU owns two principal and two aggregation
+ * buffers and writes only the active ones, with plain stores and no helper call. The
+ * consumer switches them by running a small program on that CPU (BPF_PROG_TEST_RUN with
+ * BPF_F_TEST_RUN_ON_CPU): on the CPU itself the order of everything is given, so neither
+ * side needs a lock or a barrier. The switch is refused while `depth` says that a program
+ * is in the middle of its work there, and is then tried again.
+ *
+ * `depth` is also the level of nesting: a program that interrupts another takes the next
+ * scratch area.
+ */
+#ifndef DT_KERNEL_H
+#define DT_KERNEL_H
+
+#include <stdint.h>
+
+#define DT_NLEVELS 4 /* task, softirq, irq, nmi */
+
+typedef enum dt_activity {
+	DT_ACTIVITY_INACTIVE, /* being set up: nothing fires */
+	DT_ACTIVITY_ACTIVE,
+	DT_ACTIVITY_DRAINING, /* exit() was called, or stopping: only END fires */
+	DT_ACTIVITY_STOPPED
+} dt_activity_t;
+
+/* Head of the state map's only value; global variables follow it. */
+typedef struct dt_kstate {
+	uint32_t activity;
+	uint32_t exited;	   /* exit() was called */
+	int64_t wall_offset;	   /* walltimestamp - timestamp, ns */
+	uint64_t pad[6];
+} dt_kstate_t;
+
+typedef enum dt_kdrop {
+	DT_KDROP_PRINCIPAL,
+	DT_KDROP_AGGREGATION,
+	DT_KDROP_DYNAMIC,
+	DT_KDROP_NESTED, /* more than DT_NLEVELS programs inside each other */
+	DT_KDROP_ERROR,	 /* a fault inside an ERROR clause */
+	DT_NKDROPS
+} dt_kdrop_t;
+
+/* One a CPU, in the cpus map. */
+typedef struct dt_kcpu {
+	uint32_t depth;
+	uint32_t principal_active; /* 0 or 1: the buffer that is written */
+	uint32_t aggregation_active;
+	uint32_t pad0;
+	uint32_t principal_used[2]; /* bytes */
+	uint32_t aggregation_used[2]; /* offset of the next entry */
+	uint64_t drops[DT_NKDROPS];
+	uint64_t switched_at; /* ns: the running thread came on this CPU (vtimestamp) */
+	uint64_t pad[6];
+} dt_kcpu_t;
+
+_Static_assert(sizeof(dt_kcpu_t) == 128, "a CPU's words share no cache line with another's");
+
+/*
+ * Aggregation buffer: a fixed entry for each aggregation without keys from offset
+ * DT_AGG_FIXED, then nbuckets u32 heads of hash chains, then entries as they are made.
+ */
+#define DT_AGG_FIXED 64
+typedef struct dt_kaggent {
+	uint32_t varid; /* 0: not in use */
+	uint32_t next;
+	uint64_t hash;
+} dt_kaggent_t;
+
+/* Maps, as instructions refer to them before they are made. */
+typedef enum dt_mapid {
+	DT_MAP_STATE,	  /* dt_kstate_t, global variables */
+	DT_MAP_CPUS,	  /* dt_kcpu_t by CPU */
+	DT_MAP_PRINCIPAL, /* by CPU x 2 + buffer */
+	DT_MAP_AGGREGATION,
+	DT_MAP_SCRATCH,	  /* by CPU x DT_NLEVELS + level */
+	DT_MAP_STRINGS,	  /* read-only: literals and names */
+	DT_MAP_SELF,	  /* task storage: thread-local variables */
+	DT_MAP_BELL,	  /* ring buffer: wakes the consumer at exit() */
+	DT_MAP_ASSOC	  /* the first associative array's; one each follows */
+} dt_mapid_t;
+
+#endif

@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * load.c - programs into the kernel and out of it. Everything is held by descriptors of
+ * this process alone, nothing is pinned: when the process ends, however it ends, the
+ * kernel takes all of it back.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "enable/enable.h"
+#include "codegen/support.h"
+
+/* ---- Loading -------------------------------------------------------------------- */
+
+static void resolve_maps(const dt_enabling_t *en, dt_emit_t *e)
+{
+	for (uint32_t i = 0; i < e->nmaprefs; i++)
+		e->insns[e->maprefs[i].insn].imm = en->maps[e->maprefs[i].map];
+}
+
+#define DT_LOG_SIZE (1u << 20)
+
+/*
+ * The verifier's last words. A refusal is a defect of ours, never of the program; the
+ * message carries what is needed to find it.
+ */
+static int refused(dtrace_hdl_t *hdl, enum bpf_prog_type type, const char *name,
+		   const dt_emit_t *e, struct bpf_prog_load_opts *opts, int error)
+{
+	char *log = malloc(DT_LOG_SIZE), *last;
+	size_t n;
+
+	if (error != -EACCES && error != -EINVAL && error != -E2BIG && error != -ENOSPC) {
+		free(log);
+		return dt_set_error(hdl, EDT_LOAD, "failed to load %s: %s", name,
+				    strerror(-error));
+	}
+	if (!log)
+		return dt_set_errno(hdl, EDT_NOMEM);
+	log[0] = '\0';
+	opts->log_buf = log;
+	opts->log_size = DT_LOG_SIZE;
+	opts->log_level = 1;
+	bpf_prog_load(type, name, "GPL", e->insns, e->ninsns, opts);
+	n = strlen(log);
+	last = n > 1500 ? log + n - 1500 : log;
+	if (error == -E2BIG)
+		dt_set_error(hdl, EDT_TOOLARGE, "the clauses of one probe are too large together");
+	else
+		dt_set_error(hdl, EDT_VERIFIER, "the kernel refused a program of ours (%s): %s\n%s",
+			     name, strerror(-error), last);
+	free(log);
+	return -1;
+}
+
+static int load(dtrace_hdl_t *hdl, dt_enabling_t *en, enum bpf_prog_type type, const char *name,
+		dt_emit_t *e, int *fd)
+{
+	LIBBPF_OPTS(bpf_prog_load_opts, opts);
+	int got;
+
+	resolve_maps(en, e);
+	got = dt_support_link(hdl, &en->env, e, &opts);
+	if (got != 0)
+		return got;
+	got = bpf_prog_load(type, name, "GPL", e->insns, e->ninsns, &opts);
+	if (got < 0)
+		got = refused(hdl, type, name, e, &opts, got);
+	dt_support_unlink(&opts);
+	if (got < 0)
+		return -1;
+	*fd = got;
+	return 0;
+}
+
+static const char *program_name(const dt_program_t *p)
+{
+	switch (p->attach->kind) {
+	case DT_ATTACH_SELF:
+		return p->ecbs[0]->name;
+	case DT_ATTACH_RAWTP:
+		return p->attach->target;
+	default:
+		return "dt_sample";
+	}
+}
+
+int dt_programs_load(dtrace_hdl_t *hdl, dt_enabling_t *en)
+{
+	for (uint32_t i = 0; i < en->nprograms; i++) {
+		dt_program_t *p = en->programs[i];
+
+		if (load(hdl, en, p->attach->prog_type, program_name(p), &p->code, &p->fd) != 0)
+			return -1;
+	}
+	if (load(hdl, en, BPF_PROG_TYPE_RAW_TRACEPOINT, "dt_switch", &en->switch_code,
+		 &en->switch_fd) != 0)
+		return -1;
+	if (!en->env.needs_vtimestamp)
+		return 0;
+	return load(hdl, en, BPF_PROG_TYPE_RAW_TRACEPOINT, "dt_ontime", &en->ontime_code,
+		    &en->ontime_fd);
+}
+
+void dt_programs_unload(dt_enabling_t *en)
+{
+	for (uint32_t i = 0; i < en->nprograms; i++) {
+		dt_program_t *p = en->programs[i];
+
+		if (p->fd >= 0)
+			close(p->fd);
+		p->fd = -1;
+		dt_emit_free(&p->code);
+	}
+	if (en->switch_fd >= 0)
+		close(en->switch_fd);
+	if (en->ontime_fd >= 0)
+		close(en->ontime_fd);
+	en->switch_fd = en->ontime_fd = -1;
+	dt_emit_free(&en->switch_code);
+	dt_emit_free(&en->ontime_code);
+}
+
+/* ---- Attaching ------------------------------------------------------------------- */
+
+static int attach_rawtp(dtrace_hdl_t *hdl, dt_program_t *p)
+{
+	int fd = bpf_raw_tracepoint_open(p->attach->target, p->fd);
+
+	if (fd < 0)
+		return dt_set_error(hdl, EDT_ATTACH, "failed to attach to the tracepoint %s: %s",
+				    p->attach->target, strerror(-fd));
+	p->links[p->nlinks++] = fd;
+	return 0;
+}
+
+/* A clock event on one CPU that runs the program: its descriptor, or -errno. */
+static int open_clock(const dt_program_t *p, int cpu)
+{
+	struct perf_event_attr attr = {
+	    .type = PERF_TYPE_SOFTWARE,
+	    .size = sizeof(attr),
+	    .config = PERF_COUNT_SW_CPU_CLOCK,
+	    .sample_period = p->attach->period,
+	};
+	int fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	if (ioctl(fd, PERF_EVENT_IOC_SET_BPF, p->fd) != 0 ||
+	    ioctl(fd, PERF_EVENT_IOC_ENABLE, 0) != 0) {
+		int error = errno;
+
+		close(fd);
+		return -error;
+	}
+	return fd;
+}
+
+static int attach_clock(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_program_t *p)
+{
+	int fd = -ENODEV;
+
+	for (int cpu = 0; cpu < (int)en->env.ncpus; cpu++) {
+		fd = open_clock(p, cpu);
+		if (fd == -ENODEV) /* the CPU is offline */
+			continue;
+		if (fd < 0)
+			break;
+		p->links[p->nlinks++] = fd;
+		if (!p->attach->every_cpu)
+			return 0;
+	}
+	if (p->nlinks == 0 || (fd < 0 && fd != -ENODEV))
+		return dt_set_error(hdl, EDT_ATTACH, "failed to start a clock: %s",
+				    strerror(-fd));
+	return 0;
+}
+
+int dt_programs_attach(dtrace_hdl_t *hdl, dt_enabling_t *en)
+{
+	if (en->ontime_fd >= 0) {
+		en->ontime_link = bpf_raw_tracepoint_open("sched_switch", en->ontime_fd);
+		if (en->ontime_link < 0)
+			return dt_set_error(hdl, EDT_ATTACH,
+					    "failed to attach to the tracepoint sched_switch: %s",
+					    strerror(-en->ontime_link));
+	}
+	for (uint32_t i = 0; i < en->nprograms; i++) {
+		dt_program_t *p = en->programs[i];
+		int err = 0;
+
+		p->links = dt_arena_alloc(en->arena, (en->env.ncpus + 1) * sizeof(*p->links));
+		if (!p->links)
+			return dt_set_errno(hdl, EDT_NOMEM);
+		if (p->attach->kind == DT_ATTACH_RAWTP)
+			err = attach_rawtp(hdl, p);
+		else if (p->attach->kind == DT_ATTACH_SAMPLE)
+			err = attach_clock(hdl, en, p);
+		if (err != 0)
+			return -1;
+	}
+	return 0;
+}
+
+void dt_programs_detach(dt_enabling_t *en)
+{
+	for (uint32_t i = 0; i < en->nprograms; i++) {
+		dt_program_t *p = en->programs[i];
+
+		while (p->nlinks)
+			close(p->links[--p->nlinks]);
+	}
+	if (en->ontime_link >= 0)
+		close(en->ontime_link);
+	en->ontime_link = -1;
+}
+
+/* ---- Running programs of ours ------------------------------------------------------ */
+
+int dt_program_fire(dtrace_hdl_t *hdl, const dt_program_t *p)
+{
+	LIBBPF_OPTS(bpf_test_run_opts, opts);
+	int err = bpf_prog_test_run_opts(p->fd, &opts);
+
+	return err ? dt_set_error(hdl, EDT_LOAD, "failed to fire dtrace:::%s: %s",
+				  p->ecbs[0]->name, strerror(-err))
+		   : 0;
+}
+
+/* Attempts until a CPU that is always at work is given up: each is a call of some us. */
+#define DT_SWITCH_TRIES 100000
+
+int dt_cpu_switch(dtrace_hdl_t *hdl, dt_enabling_t *en, uint32_t cpu, dt_switch_t what)
+{
+	uint64_t ctx = what;
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &ctx, .ctx_size_in = sizeof(ctx),
+		    .flags = BPF_F_TEST_RUN_ON_CPU, .cpu = cpu);
+
+	for (int i = 0; i < DT_SWITCH_TRIES; i++) {
+		int err = bpf_prog_test_run_opts(en->switch_fd, &opts);
+
+		if (err == -ENXIO) { /* the CPU is offline: nothing runs there */
+			if (what == DT_SWITCH_PRINCIPAL)
+				en->cpus[cpu].principal_active ^= 1;
+			else if (what == DT_SWITCH_AGGREGATION)
+				en->cpus[cpu].aggregation_active ^= 1;
+			return 0;
+		}
+		if (err != 0)
+			return dt_set_error(hdl, -err, "failed to switch the buffers of CPU %u: %s",
+					    cpu, strerror(-err));
+		if (opts.retval == 0)
+			return 0;
+		if (i > 16)
+			sched_yield();
+	}
+	return dt_set_error(hdl, EBUSY, "the buffers of CPU %u are always in use", cpu);
+}

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * maps.c - the kernel memory of an enabling. Only what its programs refer to is made; the
+ * parts that the consumer reads are mapped when they hold something.
+ */
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "enable/enable.h"
+
+#define DT_PAGE 4096u
+#define DT_BELL_SIZE 4096u
+
+static uint32_t page_align(uint32_t n)
+{
+	return (n + DT_PAGE - 1) & ~(DT_PAGE - 1);
+}
+
+static int make_map(dtrace_hdl_t *hdl, dt_enabling_t *en, uint32_t id, const char *name,
+		    enum bpf_map_type type, uint32_t key, uint32_t value, uint32_t entries,
+		    uint32_t flags)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = flags);
+	int fd = bpf_map_create(type, name, key, value, entries, &opts);
+
+	if (fd < 0)
+		return dt_set_error(hdl, EDT_MAP, "failed to make the map %s (%u x %u bytes): %s",
+				    name, entries, value, strerror(-fd));
+	en->maps[id] = fd;
+	return 0;
+}
+
+static int make_array(dtrace_hdl_t *hdl, dt_enabling_t *en, uint32_t id, const char *name,
+		      uint32_t value, uint32_t entries, uint32_t flags)
+{
+	return make_map(hdl, en, id, name, BPF_MAP_TYPE_ARRAY, 4, value, entries, flags);
+}
+
+static int map_window(dtrace_hdl_t *hdl, int fd, dt_window_t *w, size_t size)
+{
+	void *p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (p == MAP_FAILED)
+		return dt_set_error(hdl, errno, "cannot map kernel memory: %s", strerror(errno));
+	w->address = p;
+	w->size = size;
+	return 0;
+}
+
+/* Literals and names: written once, then read-only for everyone. */
+static int make_strings(dtrace_hdl_t *hdl, dt_enabling_t *en)
+{
+	const uint32_t zero = 0;
+	dt_cgenv_t *env = &en->env;
+	int err;
+
+	if (env->strings_size == 0)
+		return 0;
+	if (make_array(hdl, en, DT_MAP_STRINGS, "dt_strings", env->strings_size, 1,
+		       BPF_F_RDONLY_PROG) != 0)
+		return -1;
+	err = bpf_map_update_elem(en->maps[DT_MAP_STRINGS], &zero, env->strings, BPF_ANY);
+	if (err == 0)
+		err = bpf_map_freeze(en->maps[DT_MAP_STRINGS]);
+	return err ? dt_set_error(hdl, EDT_MAP, "failed to fill the map of strings: %s",
+				  strerror(-err))
+		   : 0;
+}
+
+/*
+ * Task storage is made only with a BTF type for key and value: an int, and a struct of
+ * the variables' size.
+ */
+static int make_self(dtrace_hdl_t *hdl, dt_enabling_t *en)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC,
+		    .btf_key_type_id = 1, .btf_value_type_id = 2);
+	struct btf *btf;
+	int fd, err;
+
+	if (en->env.self_size == 0)
+		return 0;
+	btf = btf__new_empty();
+	if (!btf)
+		return dt_set_errno(hdl, EDT_NOMEM);
+	btf__add_int(btf, "int", 4, BTF_INT_SIGNED);
+	btf__add_struct(btf, "dt_self", en->env.self_size);
+	err = btf__load_into_kernel(btf);
+	if (err == 0) {
+		opts.btf_fd = (uint32_t)btf__fd(btf);
+		fd = bpf_map_create(BPF_MAP_TYPE_TASK_STORAGE, "dt_self", 4, en->env.self_size, 0,
+				    &opts);
+		err = fd < 0 ? fd : 0;
+		if (err == 0)
+			en->maps[DT_MAP_SELF] = fd;
+	}
+	btf__free(btf);
+	return err ? dt_set_error(hdl, EDT_MAP,
+				  "failed to make the map of thread-local variables: %s",
+				  strerror(-err))
+		   : 0;
+}
+
+/* Bytes that the kernel's hash table takes for an element besides key and value. */
+#define DT_HASH_OVERHEAD 48
+
+static int make_assocs(dtrace_hdl_t *hdl, dt_enabling_t *en)
+{
+	for (uint32_t i = 0; i < en->env.nassocs; i++) {
+		const dt_assoc_t *a = &en->env.assocs[i];
+		uint64_t n = (uint64_t)hdl->options[DT_OPT_DYNVARSIZE] /
+			     (a->key_size + a->value_size + DT_HASH_OVERHEAD);
+
+		if (make_map(hdl, en, DT_MAP_ASSOC + i, "dt_assoc", BPF_MAP_TYPE_HASH, a->key_size,
+			     a->value_size, n ? (uint32_t)n : 1, BPF_F_NO_PREALLOC) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static bool uses(const dt_enabling_t *en, uint32_t map)
+{
+	for (uint32_t i = 0; i < en->nprograms; i++) {
+		const dt_emit_t *e = &en->programs[i]->code;
+
+		for (uint32_t k = 0; k < e->nmaprefs; k++)
+			if (e->maprefs[k].map == map)
+				return true;
+	}
+	return false;
+}
+
+static int make_buffers(dtrace_hdl_t *hdl, dt_enabling_t *en)
+{
+	dt_cgenv_t *env = &en->env;
+	const uint32_t n = env->ncpus;
+
+	if (uses(en, DT_MAP_PRINCIPAL) &&
+	    make_array(hdl, en, DT_MAP_PRINCIPAL, "dt_principal", env->bufsize, 2 * n,
+		       BPF_F_MMAPABLE) != 0)
+		return -1;
+	if (uses(en, DT_MAP_AGGREGATION) &&
+	    make_array(hdl, en, DT_MAP_AGGREGATION, "dt_aggregation", env->aggsize, 2 * n,
+		       BPF_F_MMAPABLE) != 0)
+		return -1;
+	if (uses(en, DT_MAP_SCRATCH) &&
+	    make_array(hdl, en, DT_MAP_SCRATCH, "dt_scratch", (env->scratch_size + 7) & ~7u,
+		       n * DT_NLEVELS, 0) != 0)
+		return -1;
+	if (uses(en, DT_MAP_BELL) && make_map(hdl, en, DT_MAP_BELL, "dt_bell", BPF_MAP_TYPE_RINGBUF,
+					      0, 0, DT_BELL_SIZE, 0) != 0)
+		return -1;
+	en->principal = dt_arena_alloc(en->arena, 2 * (size_t)n * sizeof(dt_window_t));
+	en->aggregation = dt_arena_alloc(en->arena, 2 * (size_t)n * sizeof(dt_window_t));
+	return en->principal && en->aggregation ? 0 : dt_set_errno(hdl, EDT_NOMEM);
+}
+
+int dt_maps_create(dtrace_hdl_t *hdl, dt_enabling_t *en)
+{
+	dt_cgenv_t *env = &en->env;
+	uint32_t state = page_align(env->state_size);
+	uint32_t cpus = env->ncpus * (uint32_t)sizeof(dt_kcpu_t);
+
+	en->nmaps = DT_MAP_ASSOC + env->nassocs;
+	en->maps = dt_arena_alloc(en->arena, en->nmaps * sizeof(*en->maps));
+	if (!en->maps)
+		return dt_set_errno(hdl, EDT_NOMEM);
+	memset(en->maps, 0xff, en->nmaps * sizeof(*en->maps));
+	if (make_array(hdl, en, DT_MAP_STATE, "dt_state", state, 1, BPF_F_MMAPABLE) != 0 ||
+	    make_array(hdl, en, DT_MAP_CPUS, "dt_cpus", sizeof(dt_kcpu_t), env->ncpus,
+		       BPF_F_MMAPABLE) != 0 ||
+	    make_strings(hdl, en) != 0 || make_self(hdl, en) != 0 || make_assocs(hdl, en) != 0 ||
+	    make_buffers(hdl, en) != 0 ||
+	    map_window(hdl, en->maps[DT_MAP_STATE], &en->state_window, state) != 0 ||
+	    map_window(hdl, en->maps[DT_MAP_CPUS], &en->cpus_window, page_align(cpus)) != 0)
+		return -1;
+	en->state = en->state_window.address;
+	en->cpus = en->cpus_window.address;
+	for (uint32_t cpu = 0; cpu < env->ncpus; cpu++)
+		for (int b = 0; b < 2; b++)
+			en->cpus[cpu].aggregation_used[b] = env->entries_offset;
+	return 0;
+}
+
+static void unmap(dt_window_t *w)
+{
+	if (w->address)
+		munmap(w->address, w->size);
+	w->address = NULL;
+	w->size = 0;
+}
+
+void dt_maps_destroy(dt_enabling_t *en)
+{
+	for (uint32_t i = 0; i < 2 * en->env.ncpus; i++) {
+		if (en->principal)
+			unmap(&en->principal[i]);
+		if (en->aggregation)
+			unmap(&en->aggregation[i]);
+	}
+	unmap(&en->state_window);
+	unmap(&en->cpus_window);
+	en->state = NULL;
+	en->cpus = NULL;
+	for (uint32_t i = 0; i < en->nmaps; i++)
+		if (en->maps[i] >= 0)
+			close(en->maps[i]);
+	en->nmaps = 0;
+}
+
+void *dt_buffer_window(dt_enabling_t *en, dt_mapid_t map, uint32_t cpu, uint32_t buffer,
+		       uint32_t size)
+{
+	uint32_t index = cpu * 2 + buffer;
+	uint32_t whole = map == DT_MAP_PRINCIPAL ? en->env.bufsize : en->env.aggsize;
+	dt_window_t *w = map == DT_MAP_PRINCIPAL ? &en->principal[index]
+						 : &en->aggregation[index];
+	size_t want = DT_PAGE;
+	void *p;
+
+	if (size <= w->size)
+		return w->address;
+	while (want < size)
+		want *= 2;
+	if (want > whole)
+		want = whole;
+	unmap(w);
+	p = mmap(NULL, want, PROT_READ | PROT_WRITE, MAP_SHARED, en->maps[map],
+		 (off_t)index * whole);
+	if (p == MAP_FAILED)
+		return NULL;
+	w->address = p;
+	w->size = want;
+	return p;
+}

@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * check.c - the type checker's entry: clauses in the order of the text, for a variable's
+ * first assignment declares it, and in each the predicate and then the statements. What
+ * a clause does (records, aggregates, destroys) is gathered on the way.
+ */
+#include "lang/check.h"
+
+static const dtrace_attribute_t stable = {
+    DTRACE_STABILITY_STABLE,
+    DTRACE_STABILITY_STABLE,
+    DTRACE_CLASS_COMMON,
+};
+
+static void check_predicate(dt_compile_t *c, dt_clause_t *clause)
+{
+	dt_node_t *n = dt_check_value(c, clause->predicate);
+	char type[DT_TYPESTR];
+
+	if (!dt_check_is_scalar(c, n))
+		dt_compile_error(c, D_PRED_SCALAR, n->line, n->column,
+				 "predicate result must be of scalar type, not \"%s\"",
+				 dt_type_name(n->type, type, sizeof(type)));
+	clause->predicate = n;
+}
+
+/* The built-in that a statement calls, if it is no subroutine. */
+static const dt_builtin_t *called_action(const dt_node_t *n)
+{
+	const dt_builtin_t *builtin = NULL;
+
+	if (n->kind == DT_N_CALL)
+		builtin = dt_builtin_find(n->string);
+	if (builtin == NULL || builtin->ident.kind == DT_I_SUBR)
+		return NULL;
+	return builtin;
+}
+
+static void check_statement(dt_compile_t *c, dt_clause_t *clause, dt_stmt_t *stmt)
+{
+	const dt_builtin_t *action;
+	dt_node_t *n = stmt->expr;
+
+	if (stmt->kind == DT_S_AGG) {
+		dt_check_aggregation(c, clause, stmt);
+		return;
+	}
+	if (n->kind == DT_N_AGG)
+		dt_compile_error(
+		    c, D_AGG_NULL, n->line, n->column,
+		    "expression has null effect: aggregation @%s is assigned no "
+		    "aggregating function",
+		    n->string);
+	action = called_action(n);
+	if (action != NULL && action->ident.kind == DT_I_ACTION) {
+		dt_check_action(c, clause, stmt, action);
+		return;
+	}
+	if (action != NULL && action->ident.kind == DT_I_AGGFUNC)
+		dt_compile_error(c, D_AGG_NULL, n->line, n->column,
+				 "%s( ) must be assigned to an aggregation", n->string);
+	stmt->kind = DT_S_EXPR;
+	stmt->expr = dt_check_expr(c, n);
+}
+
+static void check_clause(dt_compile_t *c, dt_clause_t *clause)
+{
+	dt_stmt_t *stmt;
+
+	clause->naggs = 0;
+	clause->destructive = false;
+	clause->records = clause->stmts == NULL;
+	if (clause->predicate != NULL)
+		check_predicate(c, clause);
+	for (stmt = clause->stmts; stmt != NULL; stmt = stmt->next)
+		check_statement(c, clause, stmt);
+}
+
+/* Inlines that no clause has named so far must be right all the same. */
+static void check_inlines(dt_compile_t *c)
+{
+	dt_ident_t *ident;
+	int i;
+
+	for (i = 0; i < DT_IDHASH_SIZE; i++) {
+		for (ident = c->hdl->idents[i]; ident != NULL; ident = ident->next) {
+			if (ident->kind == DT_I_INLINE && ident->inline_body != NULL)
+				dt_check_inline(c, ident, ident->inline_body);
+		}
+	}
+}
+
+void dt_check(dt_compile_t *c)
+{
+	dt_clause_t *clause;
+
+	c->prog->info.dpi_descattr = stable;
+	c->prog->info.dpi_stmtattr = stable;
+	for (clause = c->prog->clauses; clause != NULL; clause = clause->next)
+		check_clause(c, clause);
+	check_inlines(c);
+	dt_ident_forget_this(c->hdl);
+}

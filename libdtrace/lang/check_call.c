@@ -1,0 +1,568 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * check_call.c - calls against the prototypes of builtins.def. A prototype is a list of
+ * words: types of D, and for actions the words that builtins.def explains. Actions stand
+ * as statements only; stack(), sym() and their like may also be keys of aggregations.
+ *
+ * libdtrace's consumers know many of its actions' errors by tags of their own: the table
+ * below has them.
+ */
+#include "lang/check.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "consume/consume.h"
+
+/* ---- Prototypes ---------------------------------------------------------------- */
+
+typedef struct dt_param {
+	char word[40];
+	bool is_optional;
+} dt_param_t;
+
+/* The next parameter of a prototype; false at its end. */
+static bool next_param(const char **cursor, dt_param_t *param)
+{
+	const char *p = *cursor;
+	size_t length = 0;
+
+	p += strspn(p, " ,");
+	param->is_optional = *p == '[';
+	p += strspn(p, "[");
+	while (p[length] != '\0' && p[length] != ',' && p[length] != ']' &&
+	       length < sizeof(param->word) - 1)
+		length++;
+	memcpy(param->word, p, length);
+	param->word[length] = '\0';
+	p += length;
+	*cursor = p + strspn(p, "]");
+	return length > 0;
+}
+
+static bool is_word(const dt_param_t *param, const char *word)
+{
+	return strcmp(param->word, word) == 0;
+}
+
+/* How many arguments a prototype takes. Returns the number of its parameters. */
+static int count_params(const char *args, int *least, int *most)
+{
+	dt_param_t param;
+	int n = 0;
+
+	*least = *most = 0;
+	while (next_param(&args, &param)) {
+		n++;
+		if (strchr(param.word, '.') != NULL)
+			*most = INT_MAX;
+		else if (*most != INT_MAX)
+			++*most;
+		*least += !param.is_optional && !is_word(&param, "...");
+	}
+	return n;
+}
+
+static int count_list(const dt_node_t *list)
+{
+	int n = 0;
+
+	for (; list != NULL; list = list->next)
+		n++;
+	return n;
+}
+
+/*
+ * The types of the prototype's parameters (void for words that are no type), kept with
+ * the handle's identifier of the built-in.
+ */
+static dt_type_t **param_types(dt_compile_t *c, dt_ident_t *ident, const char *args)
+{
+	int least, most, n = count_params(args, &least, &most), i = 0;
+	dt_param_t param;
+
+	if (ident->keys != NULL)
+		return ident->keys;
+	ident->keys = dt_compile_alloc(c, (size_t)(n + 1) * sizeof(*ident->keys));
+	while (next_param(&args, &param)) {
+		ident->keys[i] = c->hdl->types.void_;
+		if (strpbrk(param.word, "@.") == NULL && !is_word(&param, "fmt") &&
+		    !is_word(&param, "const"))
+			ident->keys[i] = dt_parse_type(c, param.word);
+		i++;
+	}
+	return ident->keys;
+}
+
+/* ---- Errors -------------------------------------------------------------------- */
+
+void dt_check_badlength(dt_compile_t *c, const dt_node_t *at, dt_errtag_t tag,
+			const char *name, int passed, int least, int most)
+{
+	char expected[48];
+
+	if (least == most)
+		snprintf(expected, sizeof(expected), "%d", least);
+	else if (most == INT_MAX)
+		snprintf(expected, sizeof(expected), "at least %d", least);
+	else
+		snprintf(expected, sizeof(expected), "%d to %d", least, most);
+	dt_compile_error(c, tag, at->line, at->column,
+			 "%s prototype mismatch: %d arg%s passed, %s expected", name,
+			 passed, passed == 1 ? "" : "s", expected);
+}
+
+const char *dt_check_typename(const dt_node_t *n, char *buf, size_t size)
+{
+	if (n->kind == DT_N_AGG || n->type == NULL) {
+		snprintf(buf, size, "aggregation");
+		return buf;
+	}
+	return dt_type_name(n->type, buf, size);
+}
+
+void dt_check_badarg(dt_compile_t *c, const dt_node_t *n, dt_errtag_t tag, const char *name,
+		     int number, const char *expected)
+{
+	char type[DT_TYPESTR];
+
+	dt_compile_error(c, tag, n->line, n->column,
+			 "%s argument #%d is incompatible with prototype:\n"
+			 "\tprototype: %s\n\t argument: %s",
+			 name, number, expected, dt_check_typename(n, type, sizeof(type)));
+}
+
+/* ---- Subroutines --------------------------------------------------------------- */
+
+/* An argument as the type asks for; NULL: incompatible. */
+static dt_node_t *convert_arg(dt_compile_t *c, dt_node_t *n, dt_type_t *type)
+{
+	const dt_type_t *to = dt_type_resolve(c->hdl, type);
+
+	if (to->kind == DT_K_INT && to->size < sizeof(uint64_t) && !dt_check_is_int(c, n))
+		return NULL;
+	return dt_check_assignable(c, n, type);
+}
+
+static _Noreturn void not_subroutine(dt_compile_t *c, const dt_node_t *n,
+				     const dt_builtin_t *builtin)
+{
+	if (builtin == NULL && dt_ident_lookup(c->hdl, DT_SCOPE_GLOBAL, n->string) == NULL)
+		dt_compile_error(c, D_FUNC_UNDEF, n->line, n->column,
+				 "undefined function name: %s( )", n->string);
+	if (builtin == NULL || builtin->ident.kind == DT_I_BUILTIN)
+		dt_compile_error(c, D_FUNC_IDKIND, n->line, n->column,
+				 "variable '%s' may not be referenced as a function",
+				 n->string);
+	dt_compile_error(
+	    c, D_CG_EXPR, n->line, n->column,
+	    "%s %s( ) may not be called from a D expression (D program context "
+	    "required)",
+	    builtin->ident.kind == DT_I_ACTION ? "tracing function"
+					       : "aggregating function",
+	    n->string);
+}
+
+dt_node_t *dt_check_call(dt_compile_t *c, dt_node_t *n)
+{
+	const dt_builtin_t *builtin = dt_builtin_find(n->string);
+	char name[DT_IDENTSTR], expected[DT_TYPESTR];
+	dt_node_t **link, *next, *arg;
+	int passed, least, most, i = 0;
+	dt_type_t **types;
+
+	if (builtin == NULL || builtin->ident.kind != DT_I_SUBR)
+		not_subroutine(c, n, builtin);
+	n->ident = dt_builtin_ident(c, builtin, n);
+	n->type = n->ident->type;
+	snprintf(name, sizeof(name), "%s( )", n->string);
+
+	passed = count_list(n->list);
+	count_params(builtin->args, &least, &most);
+	if (passed < least || passed > most)
+		dt_check_badlength(c, n, D_PROTO_LEN, name, passed, least, most);
+	types = param_types(c, n->ident, builtin->args);
+	n->list = dt_check_list(c, n->list, dt_check_expr);
+	for (link = &n->list; *link != NULL; link = &(*link)->next, i++) {
+		next = (*link)->next;
+		arg = convert_arg(c, *link, types[i]);
+		if (arg == NULL)
+			dt_check_badarg(c, *link, D_PROTO_ARG, name, i + 1,
+					dt_type_name(types[i], expected, sizeof(expected)));
+		*link = arg;
+		arg->next = next;
+	}
+	return n;
+}
+
+/* ---- Actions ------------------------------------------------------------------- */
+
+/* The tags of an action's errors. */
+typedef struct dt_actiontags {
+	dt_actionid_t id;
+	dt_errtag_t length;  /* wrong number of arguments */
+	dt_errtag_t value;   /* a value of the wrong type, or no constant */
+	dt_errtag_t agg;     /* no aggregation where there must be one */
+	dt_errtag_t unknown; /* an aggregation that no one has aggregated into */
+} dt_actiontags_t;
+
+static const dt_actiontags_t actiontags[] = {
+    {DT_ACTION_CLEAR, D_CLEAR_PROTO, D_PROTO_ARG, D_CLEAR_AGGARG, D_CLEAR_AGGBAD},
+    {DT_ACTION_DENORMALIZE, D_NORMALIZE_PROTO, D_PROTO_ARG, D_NORMALIZE_AGGARG,
+     D_NORMALIZE_AGGBAD},
+    {DT_ACTION_NORMALIZE, D_NORMALIZE_PROTO, D_NORMALIZE_SCALAR, D_NORMALIZE_AGGARG,
+     D_NORMALIZE_AGGBAD},
+    {DT_ACTION_PRINTA, D_PRINTA_PROTO, D_PROTO_ARG, D_PRINTA_AGGARG, D_PRINTA_AGGBAD},
+    {DT_ACTION_STACK, D_STACK_PROTO, D_STACK_SIZE, D_PROTO_ARG, D_PROTO_ARG},
+    {DT_ACTION_TRUNC, D_TRUNC_PROTO, D_TRUNC_SCALAR, D_TRUNC_AGGARG, D_TRUNC_AGGBAD},
+    {DT_ACTION_USTACK, D_USTACK_PROTO, D_USTACK_FRAMES, D_PROTO_ARG, D_PROTO_ARG},
+};
+
+static const dt_actiontags_t default_tags = {
+    0, D_PROTO_LEN, D_PROTO_ARG, D_PROTO_ARG, D_PROTO_ARG,
+};
+
+/* A call of an action while its arguments are being checked. */
+typedef struct dt_actioncall {
+	const dt_builtin_t *builtin;
+	const dt_actiontags_t *tags;
+	dt_node_t *call;
+	char name[48]; /* "printf( )" */
+	int number;    /* of the argument at hand, from 1 */
+	dt_node_t *format;
+	int naggs;
+} dt_actioncall_t;
+
+static const dt_actiontags_t *find_tags(uint32_t id)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(actiontags) / sizeof(actiontags[0]); i++) {
+		if (actiontags[i].id == id)
+			return &actiontags[i];
+	}
+	return &default_tags;
+}
+
+static dt_node_t *check_aggarg(dt_compile_t *c, const dt_actioncall_t *a, dt_node_t *n)
+{
+	if (n->kind != DT_N_AGG) {
+		n = dt_check_expr(c, n);
+		dt_check_badarg(c, n, a->tags->agg, a->name, a->number, "aggregation");
+	}
+	if (n->list != NULL)
+		dt_compile_error(c, a->tags->agg, n->line, n->column,
+				 "%s argument #%d is a whole aggregation: @%s may not have "
+				 "keys here",
+				 a->name, a->number, n->string);
+	n->ident = dt_agg_lookup(c->hdl, n->string);
+	if (n->ident == NULL || n->ident->aggfunc == 0)
+		dt_compile_error(c, a->tags->unknown, n->line, n->column,
+				 "undefined aggregation: @%s", n->string);
+	n->type = c->hdl->types.void_;
+	return n;
+}
+
+static dt_node_t *check_constarg(dt_compile_t *c, const dt_actioncall_t *a, dt_node_t *n)
+{
+	dt_errtag_t tag = a->tags->value;
+	char what[80];
+
+	if (a->builtin->ident.id == DT_ACTION_USTACK && a->number == 2)
+		tag = D_USTACK_STRSIZE;
+	snprintf(what, sizeof(what), "%s argument #%d", a->name, a->number);
+	n = dt_check_const(c, n, tag, what);
+	if ((int64_t)n->value < (tag != D_USTACK_STRSIZE) || n->value > INT32_MAX)
+		dt_compile_error(c, tag, n->line, n->column,
+				 "%s must be a positive integer constant below 2^31", what);
+	return n;
+}
+
+/* Any value that can be recorded: for "..." */
+static dt_node_t *check_anyarg(dt_compile_t *c, const dt_actioncall_t *a, dt_node_t *n)
+{
+	bool is_trace = a->builtin->ident.id == DT_ACTION_TRACE;
+	const dt_type_t *value;
+	char type[DT_TYPESTR];
+
+	if (n->kind == DT_N_AGG)
+		dt_compile_error(c, is_trace ? D_TRACE_AGG : D_PRINTF_ARG_TYPE, n->line,
+				 n->column,
+				 "%s may not be applied to an aggregation: use "
+				 "printa( )",
+				 a->name);
+	n = dt_check_datum(c, n);
+	value = dt_check_type(c, n);
+	switch (dt_check_is_incomplete(value) ? DT_K_FORWARD : value->kind) {
+	case DT_K_INT:
+	case DT_K_ENUM:
+	case DT_K_PTR:
+	case DT_K_STRING:
+	case DT_K_STRUCT:
+	case DT_K_UNION:
+	case DT_K_ARRAY:
+		return n;
+	case DT_K_VOID:
+		dt_compile_error(c, is_trace ? D_TRACE_VOID : D_PRINTF_ARG_TYPE, n->line,
+				 n->column, "%s may not be applied to a void expression",
+				 a->name);
+	case DT_K_DYN:
+		dt_compile_error(c, is_trace ? D_TRACE_DYN : D_PRINTF_ARG_TYPE, n->line,
+				 n->column, "%s may not be applied to a dynamic expression",
+				 a->name);
+	default:
+		dt_compile_error(c, is_trace ? D_TRACE_DYN : D_PRINTF_ARG_TYPE, n->line,
+				 n->column,
+				 "%s may not be applied to a value of type \"%s\"", a->name,
+				 dt_type_name(n->type, type, sizeof(type)));
+	}
+}
+
+static dt_node_t *check_typedarg(dt_compile_t *c, const dt_actioncall_t *a, dt_node_t *n,
+				 dt_type_t *type)
+{
+	char expected[DT_TYPESTR];
+	dt_node_t *arg;
+
+	dt_type_name(type, expected, sizeof(expected));
+	if (n->kind == DT_N_AGG)
+		dt_check_badarg(c, n, a->tags->value, a->name, a->number, expected);
+	n = dt_check_expr(c, n);
+	arg = convert_arg(c, n, type);
+	if (arg == NULL)
+		dt_check_badarg(c, n, a->tags->value, a->name, a->number, expected);
+	return arg;
+}
+
+static dt_node_t *check_formatarg(dt_compile_t *c, dt_actioncall_t *a, dt_node_t *n)
+{
+	n = dt_check_expr(c, n);
+	if (n->kind != DT_N_STR)
+		dt_check_badarg(c, n, D_PRINTF_ARG_FMT, a->name, a->number,
+				"string constant");
+	if (strlen(n->string) != n->length)
+		dt_compile_error(c, D_PRINTF_ARG_FMT, n->line, n->column,
+				 "%s format contains a null character", a->name);
+	a->format = n;
+	return n;
+}
+
+static dt_node_t *check_actionarg(dt_compile_t *c, dt_actioncall_t *a,
+				  const dt_param_t *param, dt_type_t *type, dt_node_t *n)
+{
+	if (is_word(param, "fmt"))
+		return check_formatarg(c, a, n);
+	if (is_word(param, "..."))
+		return check_anyarg(c, a, n);
+	if (param->word[0] == '@') {
+		a->naggs++;
+		return check_aggarg(c, a, n);
+	}
+	if (is_word(param, "const"))
+		return check_constarg(c, a, n);
+	return check_typedarg(c, a, n, type);
+}
+
+/* Pairs arguments with parameters; the last parameter may take several. */
+static void check_actionargs(dt_compile_t *c, dt_actioncall_t *a)
+{
+	dt_type_t **types = param_types(c, a->call->ident, a->builtin->args);
+	const char *cursor = a->builtin->args;
+	dt_node_t *list = a->call->list, **tail = &a->call->list, *next;
+	dt_param_t param = {.word = ""};
+	int i = -1;
+
+	for (; list != NULL; list = next) {
+		next = list->next;
+		a->number++;
+		if (strchr(param.word, '.') == NULL && next_param(&cursor, &param))
+			i++;
+		/* printa's format may be left out. */
+		if (is_word(&param, "fmt") && param.is_optional && list->kind != DT_N_STR &&
+		    next_param(&cursor, &param))
+			i++;
+		*tail = check_actionarg(c, a, &param, types[i], list);
+		(*tail)->next = NULL;
+		tail = &(*tail)->next;
+	}
+}
+
+/* ---- Formats ------------------------------------------------------------------- */
+
+static void format_undo(dtrace_hdl_t *hdl, void *format)
+{
+	(void)hdl;
+	dt_format_destroy(format);
+}
+
+static dt_errtag_t tag_by_name(const char *name)
+{
+	int tag;
+
+	for (tag = 0; name != NULL && tag < D_NTAGS; tag++) {
+		if (strcmp(dt_errtag_name((dt_errtag_t)tag), name) == 0)
+			return (dt_errtag_t)tag;
+	}
+	return D_PRINTF_ARG_TYPE;
+}
+
+static void *make_format(dt_compile_t *c, dt_actioncall_t *a, dt_type_t *const *types,
+			 int n)
+{
+	const dt_node_t *text = a->format;
+	const char *tag = NULL;
+	char why[512] = "";
+	void *format;
+
+	format = a->naggs > 0 ? dtrace_printa_create(c->hdl, text->string)
+			      : dtrace_printf_create(c->hdl, text->string);
+	if (format == NULL)
+		dt_compile_error(c, D_PRINTF_FMT, text->line, text->column, "%s",
+				 dtrace_errmsg(c->hdl, dtrace_errno(c->hdl)));
+	dt_compile_on_error(c, format_undo, format);
+	if (dt_format_check(c->hdl, format, a->builtin->ident.name, types, n, a->naggs,
+			    &tag, why, sizeof(why)) != 0)
+		dt_compile_error(c, tag_by_name(tag), text->line, text->column, "%s", why);
+	return format;
+}
+
+/* Several aggregations are printed side by side, joined by key: the keys must agree. */
+static void check_joined(dt_compile_t *c, const dt_actioncall_t *a, const dt_node_t *first)
+{
+	const dt_node_t *other;
+	int i;
+
+	for (other = first->next; other != NULL; other = other->next) {
+		if (other->ident->nkeys != first->ident->nkeys)
+			dt_compile_error(
+			    c, D_PRINTA_AGGPROTO, other->line, other->column,
+			    "%s @%s and @%s do not have the same number of keys", a->name,
+			    first->string, other->string);
+		for (i = 0; i < first->ident->nkeys; i++) {
+			if (!dt_type_compatible(c->hdl, first->ident->keys[i],
+						other->ident->keys[i]))
+				dt_compile_error(
+				    c, D_PRINTA_AGGKEY, other->line, other->column,
+				    "%s @%s and @%s have different types of "
+				    "key #%d",
+				    a->name, first->string, other->string, i + 1);
+		}
+	}
+}
+
+static void check_format(dt_compile_t *c, dt_actioncall_t *a, dt_stmt_t *stmt)
+{
+	const dt_node_t *first = a->format != NULL ? a->format->next : a->call->list, *arg;
+	int n = count_list(first), i = 0;
+	dt_type_t **types;
+
+	if (a->naggs > 1)
+		check_joined(c, a, first);
+	if (a->format == NULL)
+		return;
+	if (a->naggs > 0) {
+		stmt->format = make_format(c, a, first->ident->keys, first->ident->nkeys);
+		return;
+	}
+	types = dt_compile_alloc(c, (size_t)(n + 1) * sizeof(dt_type_t *));
+	for (arg = first; arg != NULL; arg = arg->next)
+		types[i++] = arg->type;
+	stmt->format = make_format(c, a, types, n);
+}
+
+/* ---- Entries ------------------------------------------------------------------- */
+
+/* What an action's value is when it is shown or is a key; NULL: it has none. */
+static dt_type_t *action_type(const dtrace_hdl_t *hdl, uint32_t id)
+{
+	switch (id) {
+	case DT_ACTION_STACK:
+		return hdl->types.stack;
+	case DT_ACTION_USTACK:
+		return hdl->types.ustack;
+	case DT_ACTION_SYM:
+	case DT_ACTION_MOD:
+	case DT_ACTION_FUNC:
+		return hdl->types.symaddr;
+	case DT_ACTION_USYM:
+	case DT_ACTION_UMOD:
+	case DT_ACTION_UFUNC:
+	case DT_ACTION_UADDR:
+		return hdl->types.usymaddr;
+	default:
+		return NULL;
+	}
+}
+
+static void check_args(dt_compile_t *c, dt_actioncall_t *a, dt_node_t *n,
+		       const dt_builtin_t *builtin)
+{
+	uint32_t id = builtin->ident.id;
+	int passed = count_list(n->list), least, most;
+
+	a->builtin = builtin;
+	a->tags = find_tags(id);
+	a->call = n;
+	snprintf(a->name, sizeof(a->name), "%s( )", builtin->ident.name);
+
+	n->ident = dt_builtin_ident(c, builtin, n);
+	n->type = action_type(c->hdl, id);
+	if (n->type == NULL)
+		n->type = c->hdl->types.void_;
+	count_params(builtin->args, &least, &most);
+	if (id == DT_ACTION_TRACE)
+		least = most = 1;
+	if (passed < least || passed > most)
+		dt_check_badlength(c, n, a->tags->length, a->name, passed, least, most);
+	check_actionargs(c, a);
+	if (id == DT_ACTION_PRINTA && a->naggs == 0)
+		dt_check_badlength(c, n, a->tags->length, a->name, passed, 2, INT_MAX);
+}
+
+bool dt_check_is_keycall(const dt_node_t *n)
+{
+	const dt_builtin_t *builtin;
+
+	if (n->kind != DT_N_CALL)
+		return false;
+	builtin = dt_builtin_find(n->string);
+	if (builtin == NULL || builtin->ident.kind != DT_I_ACTION)
+		return false;
+	switch (builtin->ident.id) {
+	case DT_ACTION_STACK:
+	case DT_ACTION_USTACK:
+	case DT_ACTION_SYM:
+	case DT_ACTION_MOD:
+	case DT_ACTION_FUNC:
+	case DT_ACTION_USYM:
+	case DT_ACTION_UMOD:
+	case DT_ACTION_UFUNC:
+	case DT_ACTION_UADDR:
+		return true;
+	default:
+		return false;
+	}
+}
+
+dt_node_t *dt_check_keycall(dt_compile_t *c, dt_node_t *n)
+{
+	dt_actioncall_t a = {.number = 0};
+
+	check_args(c, &a, n, dt_builtin_find(n->string));
+	return n;
+}
+
+void dt_check_action(dt_compile_t *c, dt_clause_t *clause, dt_stmt_t *stmt,
+		     const dt_builtin_t *builtin)
+{
+	dt_actioncall_t a = {.number = 0};
+
+	check_args(c, &a, stmt->expr, builtin);
+	check_format(c, &a, stmt);
+	stmt->kind = DT_S_ACTION;
+	if (builtin->flags & DT_ACTION_RECORDS)
+		clause->records = true;
+	if (builtin->flags & DT_ACTION_DESTRUCTIVE)
+		clause->destructive = true;
+}

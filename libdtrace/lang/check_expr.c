@@ -1,0 +1,670 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * check_expr.c - operators: what their operands may be, and the type of the result. After
+ * it pointer arithmetic is scaled, indexing is arithmetic, and both sides of an operator
+ * have one type (check_convert.c); constants are folded.
+ */
+#include "lang/check.h"
+
+static const char *op_name(dt_op_t op, bool assigning)
+{
+	static const char *const names[][2] = {
+	    [DT_OP_NONE] = {"=", "="},	    [DT_OP_ADD] = {"+", "+="},
+	    [DT_OP_SUB] = {"-", "-="},	    [DT_OP_MUL] = {"*", "*="},
+	    [DT_OP_DIV] = {"/", "/="},	    [DT_OP_MOD] = {"%", "%="},
+	    [DT_OP_SHL] = {"<<", "<<="},    [DT_OP_SHR] = {">>", ">>="},
+	    [DT_OP_AND] = {"&", "&="},	    [DT_OP_OR] = {"|", "|="},
+	    [DT_OP_XOR] = {"^", "^="},	    [DT_OP_EQ] = {"==", "=="},
+	    [DT_OP_NE] = {"!=", "!="},	    [DT_OP_LT] = {"<", "<"},
+	    [DT_OP_LE] = {"<=", "<="},	    [DT_OP_GT] = {">", ">"},
+	    [DT_OP_GE] = {">=", ">="},	    [DT_OP_LAND] = {"&&", "&&"},
+	    [DT_OP_LOR] = {"||", "||"},	    [DT_OP_LXOR] = {"^^", "^^"},
+	    [DT_OP_NEG] = {"-", "-"},	    [DT_OP_BNOT] = {"~", "~"},
+	    [DT_OP_LNOT] = {"!", "!"},	    [DT_OP_PLUS] = {"+", "+"},
+	    [DT_OP_PREINC] = {"++", "++"},  [DT_OP_PREDEC] = {"--", "--"},
+	    [DT_OP_POSTINC] = {"++", "++"}, [DT_OP_POSTDEC] = {"--", "--"},
+	};
+
+	return names[op][assigning];
+}
+
+/* ---- Errors ------------------------------------------------------------------ */
+
+static _Noreturn void bad_operand(dt_compile_t *c, const dt_node_t *n, dt_errtag_t tag,
+				  const char *opname, const char *needed,
+				  const dt_node_t *operand)
+{
+	char type[DT_TYPESTR];
+
+	dt_compile_error(c, tag, n->line, n->column,
+			 "operator %s requires an operand of %s type, not \"%s\"", opname,
+			 needed, dt_type_name(operand->type, type, sizeof(type)));
+}
+
+static _Noreturn void bad_pair(dt_compile_t *c, const dt_node_t *n, const char *opname,
+			       const dt_node_t *left, const dt_node_t *right)
+{
+	char a[DT_TYPESTR], b[DT_TYPESTR];
+
+	dt_compile_error(c, D_OP_INCOMPAT, n->line, n->column,
+			 "operands have incompatible types: \"%s\" %s \"%s\"",
+			 dt_type_name(left->type, a, sizeof(a)), opname,
+			 dt_type_name(right->type, b, sizeof(b)));
+}
+
+static void need_int(dt_compile_t *c, const dt_node_t *n, const dt_node_t *operand)
+{
+	bool is_arithmetic = n->op == DT_OP_MUL || n->op == DT_OP_DIV;
+
+	if (!dt_check_is_int(c, operand))
+		bad_operand(c, n, is_arithmetic ? D_OP_ARITH : D_OP_INT,
+			    op_name(n->op, false), is_arithmetic ? "arithmetic" : "integer",
+			    operand);
+}
+
+static void need_scalar(dt_compile_t *c, const dt_node_t *n, const dt_node_t *operand)
+{
+	if (!dt_check_is_scalar(c, operand))
+		bad_operand(c, n, D_OP_SCALAR, op_name(n->op, false), "scalar", operand);
+}
+
+/* ---- Pointer arithmetic -------------------------------------------------------- */
+
+/* (left - right) / size, in long. */
+static dt_node_t *pointer_difference(dt_compile_t *c, dt_node_t *n)
+{
+	uint64_t size = dt_check_pointee_size(c, n->left, "-");
+	dt_node_t *quotient;
+
+	if (!dt_type_compatible(c->hdl, n->left->type, n->right->type))
+		bad_pair(c, n, "-", n->left, n->right);
+	n->type = c->hdl->types.long_;
+	n = dt_fold(c, n);
+	if (size <= 1)
+		return n;
+	quotient = dt_check_node(c, n, DT_N_BINARY, n->type, n);
+	quotient->op = DT_OP_DIV;
+	quotient->right = dt_check_new_int(c, n, n->type, size);
+	return dt_fold(c, quotient);
+}
+
+/* ---- Binary operators ----------------------------------------------------------- */
+
+static dt_node_t *arithmetic(dt_compile_t *c, dt_node_t *n)
+{
+	need_int(c, n, n->left);
+	need_int(c, n, n->right);
+	n->type = dt_check_common_type(c, n->left, n->right);
+	n->left = dt_check_convert(c, n->left, n->type);
+	n->right = dt_check_convert(c, n->right, n->type);
+	return dt_fold(c, n);
+}
+
+static dt_node_t *shift(dt_compile_t *c, dt_node_t *n)
+{
+	need_int(c, n, n->left);
+	need_int(c, n, n->right);
+	n->type = dt_check_promoted(c, n->left);
+	n->left = dt_check_promote(c, n->left);
+	n->right = dt_check_promote(c, n->right);
+	return dt_fold(c, n);
+}
+
+static dt_node_t *additive(dt_compile_t *c, dt_node_t *n)
+{
+	bool left_is_ptr = dt_check_type(c, n->left)->kind == DT_K_PTR;
+	bool right_is_ptr = dt_check_type(c, n->right)->kind == DT_K_PTR;
+
+	if (left_is_ptr && right_is_ptr && n->op == DT_OP_SUB)
+		return pointer_difference(c, n);
+	if (left_is_ptr && dt_check_is_int(c, n->right))
+		return dt_check_offset(c, n->op, n->left, n->right);
+	if (right_is_ptr && n->op == DT_OP_ADD && dt_check_is_int(c, n->left))
+		return dt_check_offset(c, n->op, n->right, n->left);
+	if (!dt_check_is_int(c, n->left) || !dt_check_is_int(c, n->right))
+		bad_pair(c, n, op_name(n->op, false), n->left, n->right);
+	return arithmetic(c, n);
+}
+
+/* From a string, char * or char []. An array is cast as a whole: its size bounds it. */
+static dt_node_t *as_string(dt_compile_t *c, dt_node_t *n)
+{
+	return dt_check_convert(c, n, c->hdl->types.string);
+}
+
+/* A string compared with 0 or NULL is compared with "": that is what an unset one is. */
+static dt_node_t *comparand(dt_compile_t *c, dt_node_t *n)
+{
+	if (dt_check_is_zero(c, n)) {
+		n->kind = DT_N_STR;
+		n->string = "";
+		n->length = 0;
+		n->type = c->hdl->types.string;
+	}
+	return as_string(c, n);
+}
+
+static bool can_be_comparand(dt_compile_t *c, const dt_node_t *n)
+{
+	return dt_check_is_strlike(c, n) || dt_check_is_zero(c, n);
+}
+
+static dt_node_t *comparison(dt_compile_t *c, dt_node_t *n)
+{
+	const char *opname = op_name(n->op, false);
+	dt_type_t *left, *right;
+
+	if (dt_check_is_string(c, n->left) || dt_check_is_string(c, n->right)) {
+		if (!can_be_comparand(c, n->left) || !can_be_comparand(c, n->right))
+			bad_pair(c, n, opname, n->left, n->right);
+		n->left = comparand(c, n->left);
+		n->right = comparand(c, n->right);
+		n->type = c->hdl->types.int_;
+		return n;
+	}
+
+	n->left = dt_check_decay(c, n->left);
+	n->right = dt_check_decay(c, n->right);
+	if (!dt_check_is_scalar(c, n->left) || !dt_check_is_scalar(c, n->right))
+		bad_pair(c, n, opname, n->left, n->right);
+	left = n->left->type;
+	right = n->right->type;
+	if (dt_check_is_int(c, n->left) && dt_check_is_int(c, n->right)) {
+		n = arithmetic(c, n);
+		if (n->kind == DT_N_INT) {
+			n->type = c->hdl->types.int_;
+			return n;
+		}
+	} else if (dt_check_is_int(c, n->left)) {
+		n->left = dt_check_convert(c, n->left, right);
+	} else if (dt_check_is_int(c, n->right)) {
+		n->right = dt_check_convert(c, n->right, left);
+	} else if (!dt_type_compatible(c->hdl, left, right)) {
+		bad_pair(c, n, opname, n->left, n->right);
+	}
+	n->type = c->hdl->types.int_;
+	return dt_fold(c, n);
+}
+
+static dt_node_t *logical(dt_compile_t *c, dt_node_t *n)
+{
+	need_scalar(c, n, n->left);
+	need_scalar(c, n, n->right);
+	n->type = c->hdl->types.int_;
+	return dt_fold(c, n);
+}
+
+static dt_node_t *binary(dt_compile_t *c, dt_node_t *n)
+{
+	n->left = dt_check_expr(c, n->left);
+	n->right = dt_check_expr(c, n->right);
+	switch (n->op) {
+	case DT_OP_EQ:
+	case DT_OP_NE:
+	case DT_OP_LT:
+	case DT_OP_LE:
+	case DT_OP_GT:
+	case DT_OP_GE:
+		return comparison(c, n);
+	default:
+		break;
+	}
+
+	n->left = dt_check_decay(c, n->left);
+	n->right = dt_check_decay(c, n->right);
+	switch (n->op) {
+	case DT_OP_LAND:
+	case DT_OP_LOR:
+	case DT_OP_LXOR:
+		return logical(c, n);
+	case DT_OP_ADD:
+	case DT_OP_SUB:
+		return additive(c, n);
+	case DT_OP_SHL:
+	case DT_OP_SHR:
+		return shift(c, n);
+	default:
+		return arithmetic(c, n);
+	}
+}
+
+/* ---- Unary operators ------------------------------------------------------------ */
+
+static dt_node_t *unary(dt_compile_t *c, dt_node_t *n)
+{
+	n->left = dt_check_value(c, n->left);
+	if (n->op == DT_OP_LNOT) {
+		need_scalar(c, n, n->left);
+		n->type = c->hdl->types.int_;
+		return dt_fold(c, n);
+	}
+	if (!dt_check_is_int(c, n->left))
+		bad_operand(c, n, n->op == DT_OP_BNOT ? D_OP_INT : D_OP_ARITH,
+			    op_name(n->op, false),
+			    n->op == DT_OP_BNOT ? "integer" : "arithmetic", n->left);
+	n->type = dt_check_promoted(c, n->left);
+	n->left = dt_check_promote(c, n->left);
+	return dt_fold(c, n);
+}
+
+static dt_node_t *deref(dt_compile_t *c, dt_node_t *n)
+{
+	dt_type_t *type, *target;
+
+	n->left = dt_check_value(c, n->left);
+	type = dt_check_type(c, n->left);
+	if (type->kind != DT_K_PTR)
+		bad_operand(c, n, D_OP_PTR, "*", "pointer", n->left);
+	target = dt_type_resolve(c->hdl, type->ref);
+	if (target->kind == DT_K_VOID)
+		dt_compile_error(c, D_DEREF_VOID, n->line, n->column,
+				 "cannot dereference pointer to void");
+	if (target->kind == DT_K_FUNC)
+		dt_compile_error(c, D_DEREF_FUNC, n->line, n->column,
+				 "cannot dereference pointer to function");
+	n->type = type->ref;
+	return n;
+}
+
+static dt_node_t *address(dt_compile_t *c, dt_node_t *n)
+{
+	const dt_node_t *root;
+	char name[DT_IDENTSTR];
+
+	n->left = dt_check_expr(c, n->left);
+	root = dt_check_lvalue_root(n->left);
+	if (root->kind == DT_N_VAR || root->kind == DT_N_INDEX) {
+		if (root->ident->kind != DT_I_KSYM)
+			dt_compile_error(c, D_OP_LVAL, n->line, n->column,
+					 "cannot take the address of %s: only what lies in "
+					 "memory has one",
+					 dt_ident_display(root->ident, name, sizeof(name)));
+	} else if (root->kind != DT_N_DEREF) {
+		dt_compile_error(c, D_OP_LVAL, n->line, n->column,
+				 "operator & requires an lvalue as its operand");
+	}
+	if (n->left->kind == DT_N_MEMBER && n->left->bit_size != 0)
+		dt_compile_error(c, D_OP_LVAL, n->line, n->column,
+				 "cannot take the address of a bit-field");
+	n->type = dt_check_pointer_to(c, n->left->type);
+	n->is_userland = dt_check_lies_in_userland(n->left);
+	/* &*p is p. */
+	if (n->left->kind == DT_N_DEREF) {
+		n->left->left->type = n->type;
+		return n->left->left;
+	}
+	return n;
+}
+
+/* ---- ?: , casts and the operators that are folded --------------------------------- */
+
+/* NULL stands in for an empty string beside one. */
+static bool is_string_pair(dt_compile_t *c, const dt_node_t *n)
+{
+	return (dt_check_is_string(c, n->right) || dt_check_is_string(c, n->third)) &&
+	       can_be_comparand(c, n->right) && can_be_comparand(c, n->third);
+}
+
+/* Two pointers, or a pointer and an integer: the type that says more. */
+static void choose_pointer(dt_compile_t *c, dt_node_t *n)
+{
+	const dt_type_t *a = dt_check_type(c, n->right), *b = dt_check_type(c, n->third);
+	bool both = a->kind == DT_K_PTR && b->kind == DT_K_PTR;
+
+	if (!dt_check_is_scalar(c, n->right) || !dt_check_is_scalar(c, n->third) ||
+	    (both && !dt_type_compatible(c->hdl, n->right->type, n->third->type)))
+		bad_pair(c, n, ":", n->right, n->third);
+	if (both)
+		n->type = dt_type_resolve(c->hdl, a->ref)->kind == DT_K_VOID
+			      ? n->third->type
+			      : n->right->type;
+	else
+		n->type = a->kind == DT_K_PTR ? n->right->type : n->third->type;
+	if (!both && a->kind == DT_K_PTR)
+		n->third = dt_check_convert(c, n->third, n->type);
+	else if (!both)
+		n->right = dt_check_convert(c, n->right, n->type);
+	n->is_userland = n->right->is_userland || n->third->is_userland;
+}
+
+static dt_node_t *conditional(dt_compile_t *c, dt_node_t *n)
+{
+	n->left = dt_check_value(c, n->left);
+	if (!dt_check_is_scalar(c, n->left))
+		bad_operand(c, n, D_OP_SCALAR, "?:", "scalar", n->left);
+	n->right = dt_check_expr(c, n->right);
+	n->third = dt_check_expr(c, n->third);
+	if (is_string_pair(c, n)) {
+		n->right = comparand(c, n->right);
+		n->third = comparand(c, n->third);
+		n->type = c->hdl->types.string;
+		return dt_fold(c, n);
+	}
+
+	n->right = dt_check_decay(c, n->right);
+	n->third = dt_check_decay(c, n->third);
+	if (dt_check_is_int(c, n->right) && dt_check_is_int(c, n->third)) {
+		n->type = dt_check_common_type(c, n->right, n->third);
+		n->right = dt_check_convert(c, n->right, n->type);
+		n->third = dt_check_convert(c, n->third, n->type);
+	} else if (dt_check_type(c, n->right)->kind == DT_K_VOID &&
+		   dt_check_type(c, n->third)->kind == DT_K_VOID) {
+		n->type = n->right->type;
+	} else {
+		choose_pointer(c, n);
+	}
+	return dt_fold(c, n);
+}
+
+static dt_node_t *cast(dt_compile_t *c, dt_node_t *n)
+{
+	const dt_type_t *to = dt_check_type(c, n);
+	char a[DT_TYPESTR], b[DT_TYPESTR];
+	dt_node_t *left = dt_check_expr(c, n->left);
+	bool is_allowed;
+
+	if (to->kind == DT_K_STRING) {
+		is_allowed = dt_check_is_strlike(c, left) || dt_check_is_scalar(c, left);
+	} else {
+		left = dt_check_decay(c, left);
+		is_allowed = to->kind == DT_K_VOID ||
+			     (dt_check_is_scalar(c, n) && dt_check_is_scalar(c, left));
+	}
+	if (!is_allowed)
+		dt_compile_error(c, D_CAST_INVAL, n->line, n->column,
+				 "invalid cast expression: \"%s\" to \"%s\"",
+				 dt_type_name(left->type, a, sizeof(a)),
+				 dt_type_name(n->type, b, sizeof(b)));
+	if (to->kind == DT_K_STRING && dt_check_is_string(c, left))
+		return left;
+	n->left = left;
+	n->is_userland = left->is_userland && to->kind == DT_K_PTR;
+	return dt_fold(c, n);
+}
+
+static dt_node_t *comma(dt_compile_t *c, dt_node_t *n)
+{
+	n->left = dt_check_expr(c, n->left);
+	n->right = dt_check_value(c, n->right);
+	n->type = n->right->type;
+	return dt_fold(c, n);
+}
+
+static dt_node_t *size_of(dt_compile_t *c, dt_node_t *n)
+{
+	const dt_type_t *type;
+	char name[DT_TYPESTR];
+	uint64_t size;
+
+	if (n->left != NULL) {
+		n->left = dt_check_expr(c, n->left);
+		if (n->left->kind == DT_N_MEMBER && n->left->bit_size != 0)
+			dt_compile_error(c, D_SIZEOF_BITFIELD, n->line, n->column,
+					 "cannot apply sizeof to a bit-field");
+		n->type = n->left->type;
+	}
+	type = dt_check_type(c, n);
+	size = type->size;
+	if (type->kind == DT_K_STRING && c->hdl->options[DT_OPT_STRSIZE] > 0)
+		size = (uint64_t)c->hdl->options[DT_OPT_STRSIZE];
+	if (type->kind == DT_K_VOID || type->kind == DT_K_FUNC || type->kind == DT_K_DYN ||
+	    dt_check_is_incomplete(type))
+		dt_compile_error(c, D_SIZEOF_TYPE, n->line, n->column,
+				 "cannot apply sizeof to \"%s\", whose size is not known",
+				 dt_type_name(n->type, name, sizeof(name)));
+	return dt_check_new_int(c, n, c->hdl->types.size, size);
+}
+
+static dt_node_t *offset_of(dt_compile_t *c, dt_node_t *n)
+{
+	const dt_type_t *type = dt_check_type(c, n);
+	const dt_member_t *member;
+	char name[DT_TYPESTR];
+	uint32_t bits = 0;
+
+	if (type->kind != DT_K_STRUCT && type->kind != DT_K_UNION)
+		dt_compile_error(c, D_OFFSETOF_TYPE, n->line, n->column,
+				 "offsetof requires a struct or union type, not \"%s\"",
+				 dt_type_name(n->type, name, sizeof(name)));
+	member = dt_type_member(c->hdl, n->type, n->string, &bits);
+	if (member == NULL)
+		dt_compile_error(c, D_TYPE_MEMBER, n->line, n->column,
+				 "%s is not a member of %s", n->string,
+				 dt_type_name(n->type, name, sizeof(name)));
+	if (member->bit_size != 0)
+		dt_compile_error(c, D_OFFSETOF_BITFIELD, n->line, n->column,
+				 "cannot take the offset of bit-field %s", n->string);
+	return dt_check_new_int(c, n, c->hdl->types.size, bits / 8);
+}
+
+/* ---- Assignment -------------------------------------------------------------------- */
+
+static void need_writable(dt_compile_t *c, const dt_node_t *n, const dt_node_t *target,
+			  const char *opname)
+{
+	const dt_node_t *root = dt_check_lvalue_root(target);
+	dt_kind_t kind = dt_check_type(c, target)->kind;
+	char name[DT_TYPESTR];
+
+	if (root->kind != DT_N_DEREF && root->kind != DT_N_VAR && root->kind != DT_N_INDEX)
+		dt_compile_error(c, D_OP_LVAL, n->line, n->column,
+				 "operator %s can only be applied to an lvalue", opname);
+	if (root->ident != NULL &&
+	    (root->ident->kind == DT_I_BUILTIN || root->ident->kind == DT_I_KSYM))
+		dt_compile_error(
+		    c, D_OP_WRITE, n->line, n->column,
+		    "operator %s can only be applied to a writable variable: %s", opname,
+		    dt_ident_display(root->ident, name, sizeof(name)));
+	if (dt_type_qualifiers(target->type) & DT_TQ_CONST)
+		dt_compile_error(c, D_OP_WRITE, n->line, n->column,
+				 "operator %s cannot be applied to \"%s\": it is const",
+				 opname, dt_type_name(target->type, name, sizeof(name)));
+	if (kind == DT_K_ARRAY || kind == DT_K_FUNC)
+		dt_compile_error(c, D_OP_ARRFUN, n->line, n->column,
+				 "operator %s may not be applied to operand of type \"%s\"",
+				 opname, dt_type_name(target->type, name, sizeof(name)));
+}
+
+/* op=: the right side takes the type that the operation is done in (tree.h). */
+static dt_node_t *assign_operation(dt_compile_t *c, dt_node_t *n, const char *opname)
+{
+	dt_node_t *probe;
+
+	if (dt_check_type(c, n->left)->kind == DT_K_PTR &&
+	    (n->op == DT_OP_ADD || n->op == DT_OP_SUB) && dt_check_is_int(c, n->right)) {
+		probe = dt_check_offset(c, n->op, n->left, n->right);
+		return probe->right;
+	}
+	if (!dt_check_is_int(c, n->left) || !dt_check_is_int(c, n->right))
+		bad_pair(c, n, opname, n->left, n->right);
+	if ((n->op == DT_OP_DIV || n->op == DT_OP_MOD) && dt_check_is_zero(c, n->right))
+		dt_compile_error(c, D_DIV_ZERO, n->line, n->column,
+				 "expression contains division by zero");
+	if (n->op == DT_OP_SHL || n->op == DT_OP_SHR)
+		return dt_check_promote(c, n->right);
+	return dt_check_convert(c, n->right, dt_check_common_type(c, n->left, n->right));
+}
+
+/* What a variable takes its type from; its declaration when this assignment is the first.
+ */
+static dt_type_t *declared_type(dt_compile_t *c, const dt_node_t *n, dt_node_t *right)
+{
+	const dt_type_t *type = dt_check_type(c, right);
+	dt_type_t *declared = right->type;
+	char name[DT_TYPESTR];
+
+	switch (dt_check_is_incomplete(type) ? DT_K_FORWARD : type->kind) {
+	case DT_K_INT:
+	case DT_K_ENUM:
+	case DT_K_PTR:
+	case DT_K_STRING:
+	case DT_K_STRUCT:
+	case DT_K_UNION:
+		/* A variable is not const because its first value was. */
+		while (declared->kind == DT_K_TYPEDEF && declared->name == NULL)
+			declared = declared->ref;
+		return declared;
+	default:
+		dt_compile_error(c, D_OP_INCOMPAT, n->line, n->column,
+				 "a value of type \"%s\" cannot be assigned to a variable",
+				 dt_type_name(right->type, name, sizeof(name)));
+	}
+}
+
+static dt_node_t *assign(dt_compile_t *c, dt_node_t *n)
+{
+	const char *opname = op_name(n->op, true);
+	dt_node_t *right = dt_check_expr(c, n->right), *converted;
+
+	if (n->op != DT_OP_NONE) {
+		n->right = dt_check_decay(c, right);
+		n->left = dt_check_target(c, n->left, c->hdl->types.int64, opname);
+		need_writable(c, n, n->left, opname);
+		n->type = n->left->type;
+		n->right = assign_operation(c, n, opname);
+		return n;
+	}
+
+	if (dt_check_type(c, right)->kind != DT_K_ARRAY || !dt_check_is_strlike(c, right))
+		right = dt_check_decay(c, right);
+	n->left = dt_check_target(c, n->left,
+				  dt_check_type(c, right)->kind == DT_K_ARRAY
+				      ? c->hdl->types.string
+				      : declared_type(c, n, right),
+				  opname);
+	need_writable(c, n, n->left, opname);
+	n->type = n->left->type;
+	converted = dt_check_assignable(c, right, n->type);
+	/* Assigning 0 to what is no scalar lets go of its value. */
+	if (converted == NULL && dt_check_is_zero(c, right) &&
+	    !dt_check_is_scalar(c, n->left))
+		converted = right;
+	if (converted == NULL)
+		bad_pair(c, n, opname, n->left, right);
+	n->right = converted;
+	return n;
+}
+
+static dt_node_t *incdec(dt_compile_t *c, dt_node_t *n)
+{
+	const char *opname = op_name(n->op, false);
+
+	n->left = dt_check_target(c, n->left, c->hdl->types.int64, opname);
+	need_writable(c, n, n->left, opname);
+	need_scalar(c, n, n->left);
+	n->type = n->left->type;
+	n->value = dt_check_is_int(c, n) ? 1 : dt_check_pointee_size(c, n->left, opname);
+	return n;
+}
+
+/* ---- The entries -------------------------------------------------------------------- */
+
+static dt_node_t *check_kind(dt_compile_t *c, dt_node_t *n)
+{
+	char a[DT_TYPESTR], b[DT_TYPESTR];
+
+	switch (n->kind) {
+	case DT_N_INT:
+		if (n->type == NULL)
+			n->type = c->hdl->types.int_;
+		return n;
+	case DT_N_STR:
+		n->type = c->hdl->types.string;
+		return n;
+	case DT_N_NAME:
+		return dt_check_name(c, n);
+	case DT_N_INDEX:
+		return dt_check_index(c, n);
+	case DT_N_MEMBER:
+		return dt_check_member(c, n);
+	case DT_N_CALL:
+		return dt_check_call(c, n);
+	case DT_N_UNARY:
+		return unary(c, n);
+	case DT_N_DEREF:
+		return deref(c, n);
+	case DT_N_ADDR:
+		return address(c, n);
+	case DT_N_BINARY:
+		return binary(c, n);
+	case DT_N_COND:
+		return conditional(c, n);
+	case DT_N_ASSIGN:
+		return assign(c, n);
+	case DT_N_INCDEC:
+		return incdec(c, n);
+	case DT_N_CAST:
+		return cast(c, n);
+	case DT_N_COMMA:
+		return comma(c, n);
+	case DT_N_SIZEOF:
+		return size_of(c, n);
+	case DT_N_OFFSETOF:
+		return offset_of(c, n);
+	case DT_N_AGG:
+		dt_compile_error(c, D_AGG_VALUE, n->line, n->column,
+				 "aggregation @%s may not be used as a value", n->string);
+	case DT_N_XLATE:
+		n->left = dt_check_expr(c, n->left);
+		dt_compile_error(c, D_XLATE_NONE, n->line, n->column,
+				 "cannot translate from \"%s\" to \"%s\"",
+				 dt_type_name(n->left->type, a, sizeof(a)),
+				 dt_type_name(n->type, b, sizeof(b)));
+	default:
+		return n;
+	}
+}
+
+/* Whether the value is a pointer into the traced process. */
+static bool is_userland(dt_compile_t *c, const dt_node_t *n)
+{
+	const dt_type_t *type = dt_check_type(c, n);
+
+	return type->kind == DT_K_PTR &&
+	       (dt_type_qualifiers(n->type) | dt_type_qualifiers(type->ref)) &
+		   DT_TQ_USERLAND;
+}
+
+dt_node_t *dt_check_expr(dt_compile_t *c, dt_node_t *n)
+{
+	n->next = NULL;
+	n = check_kind(c, n);
+	n->is_userland = n->is_userland || is_userland(c, n);
+	return n;
+}
+
+dt_node_t *dt_check_datum(dt_compile_t *c, dt_node_t *n)
+{
+	n = dt_check_expr(c, n);
+	if (dt_check_type(c, n)->kind == DT_K_ARRAY && dt_check_is_strlike(c, n))
+		return dt_check_convert(c, n, c->hdl->types.string);
+	return n;
+}
+
+dt_node_t *dt_check_value(dt_compile_t *c, dt_node_t *n)
+{
+	return dt_check_decay(c, dt_check_expr(c, n));
+}
+
+dt_node_t *dt_check_const(dt_compile_t *c, dt_node_t *n, dt_errtag_t tag, const char *what)
+{
+	n = dt_check_value(c, n);
+	if (n->kind != DT_N_INT || !dt_check_is_int(c, n))
+		dt_compile_error(c, tag, n->line, n->column,
+				 "%s must be an integer constant", what);
+	return n;
+}
+
+dt_node_t *dt_check_list(dt_compile_t *c, dt_node_t *list,
+			 dt_node_t *(*check)(dt_compile_t *, dt_node_t *))
+{
+	dt_node_t *head = NULL, **tail = &head, *next;
+
+	for (; list != NULL; list = next) {
+		next = list->next;
+		*tail = check(c, list);
+		tail = &(*tail)->next;
+		*tail = NULL;
+	}
+	return head;
+}

@@ -1,0 +1,287 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * compile.c - one compile from beginning to end, and what happens when it fails: whoever finds
+ * something wrong calls dt_compile_error(), which comes back here. All that the compile has
+ * allocated is in one arena; all that it has told the handle (names, types) has left a note of
+ * how to take it back.
+ */
+#include "lang/compile.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "handle.h"
+#include "lang/lex.h"
+#include "types/typetab.h"
+
+#define PROGRAM_MAX (16 << 20) /* bytes of source */
+
+static const char *const errtag_names[] = {
+#define DT_ERRTAG(tag, meaning) "D_" #tag,
+#include "lang/errtags.def"
+#undef DT_ERRTAG
+};
+
+const char *dt_errtag_name(dt_errtag_t tag)
+{
+	return errtag_names[tag];
+}
+
+/* ---- For the passes -------------------------------------------------------------------------- */
+
+void dt_compile_error(dt_compile_t *cc, dt_errtag_t tag, int line, int column,
+		      const char *format, ...)
+{
+	dtrace_hdl_t *hdl = cc->hdl;
+	const char *name = dt_errtag_name(tag);
+	char message[1024], prefix[64] = "", place[32] = "";
+	va_list arguments;
+
+	/* What is printed may lie in the handle's own message: format it first. */
+	va_start(arguments, format);
+	vsnprintf(message, sizeof(message), format, arguments);
+	va_end(arguments);
+
+	if (cc->cflags & DTRACE_C_ETAGS)
+		snprintf(prefix, sizeof(prefix), "[%s] ", name);
+	if (line > 0)
+		snprintf(place, sizeof(place), "line %d: ", line);
+	dt_set_error(hdl, tag == D_NOMEM ? EDT_NOMEM : EDT_COMPILER, "%s%s%s", prefix, place,
+		     message);
+	snprintf(hdl->errtag, sizeof(hdl->errtag), "%s", name);
+	hdl->errline = line;
+	hdl->errcolumn = column;
+	longjmp(cc->unwind, 1);
+}
+
+void *dt_compile_alloc(dt_compile_t *cc, size_t size)
+{
+	void *block = dt_arena_alloc(cc->prog->arena, size);
+
+	if (block == NULL)
+		dt_compile_error(cc, D_NOMEM, 0, 0, "out of memory");
+	return block;
+}
+
+char *dt_compile_strdup(dt_compile_t *cc, const char *text, size_t length)
+{
+	char *copy = dt_compile_alloc(cc, length + 1);
+
+	memcpy(copy, text, length);
+	return copy;
+}
+
+dt_node_t *dt_node_new(dt_compile_t *cc, dt_nodekind_t kind, int line, int column)
+{
+	dt_node_t *node = dt_compile_alloc(cc, sizeof(*node));
+
+	node->kind = kind;
+	node->line = line;
+	node->column = column;
+	return node;
+}
+
+void dt_compile_on_error(dt_compile_t *cc, void (*undo)(dtrace_hdl_t *, void *),
+			 void *argument)
+{
+	dt_undo_t *note = dt_compile_alloc(cc, sizeof(*note));
+
+	note->undo = undo;
+	note->argument = argument;
+	note->next = cc->undo;
+	cc->undo = note;
+}
+
+/* ---- A compile ------------------------------------------------------------------------------- */
+
+/* A compile with its program and arena; NULL with the handle's error set. */
+static dt_compile_t *compile_begin(dtrace_hdl_t *hdl)
+{
+	dt_arena_t *arena = dt_arena_create();
+	dt_compile_t *cc = arena == NULL ? NULL : dt_arena_alloc(arena, sizeof(*cc));
+
+	if (cc != NULL)
+		cc->prog = dt_arena_alloc(arena, sizeof(*cc->prog));
+	if (cc == NULL || cc->prog == NULL) {
+		dt_arena_destroy(arena);
+		dt_set_errno(hdl, EDT_NOMEM);
+		return NULL;
+	}
+	cc->hdl = hdl;
+	cc->prog->arena = arena;
+	dt_types_set_compile(hdl, cc);
+	return cc;
+}
+
+static void compile_fail(dt_compile_t *cc)
+{
+	dt_types_set_compile(cc->hdl, NULL);
+	for (dt_undo_t *note = cc->undo; note != NULL; note = note->next)
+		note->undo(cc->hdl, note->argument);
+	dt_arena_destroy(cc->prog->arena);
+}
+
+/* What dtrace_program_info() tells of the clauses themselves. */
+static void gather_info(dtrace_prog_t *prog)
+{
+	for (const dt_clause_t *clause = prog->clauses; clause != NULL;
+	     clause = clause->next) {
+		for (const dt_pdesc_t *pdesc = clause->pdescs; pdesc != NULL;
+		     pdesc = pdesc->next) {
+			prog->info.dpi_aggregates += clause->naggs;
+			prog->info.dpi_recgens += clause->records;
+		}
+	}
+}
+
+static dtrace_prog_t *compile_end(dt_compile_t *cc)
+{
+	dtrace_hdl_t *hdl = cc->hdl;
+	dtrace_prog_t *prog = cc->prog;
+
+	dt_types_set_compile(hdl, NULL);
+	prog->cflags = cc->cflags;
+	gather_info(prog);
+	*hdl->progs_tail = prog;
+	hdl->progs_tail = &prog->next;
+	return prog;
+}
+
+dtrace_prog_t *dt_compile_program(dtrace_hdl_t *hdl, const char *text, size_t length,
+				  dtrace_probespec_t spec, uint32_t cflags, int argc,
+				  char *const argv[])
+{
+	dt_compile_t *cc = compile_begin(hdl);
+
+	if (cc == NULL)
+		return NULL;
+	if (setjmp(cc->unwind) != 0) {
+		/* cc lies in the arena and has not changed since; what it holds is current. */
+		compile_fail(cc);
+		return NULL;
+	}
+
+	cc->text = text;
+	cc->length = length;
+	cc->spec = spec;
+	cc->cflags = cflags | hdl->cflags;
+	cc->argc = argc;
+	cc->argv = argv;
+	cc->arg_used = dt_compile_alloc(cc, (size_t)argc * sizeof(bool) + 1);
+	if (cc->cflags & DTRACE_C_CPP)
+		dt_compile_error(cc, D_UNSUPPORTED, 0, 0,
+				 "preprocessing of programs is not supported yet");
+	dt_parse(cc);
+	dt_check(cc);
+	dt_macro_check_unused(cc);
+	return compile_end(cc);
+}
+
+/* ---- The public functions ---------------------------------------------------------------------- */
+
+static bool arguments_valid(dtrace_hdl_t *hdl, uint_t cflags, int argc, char *const argv[])
+{
+	if ((cflags & ~(uint_t)DTRACE_C_MASK) == 0 && argc >= 0 &&
+	    (argc == 0 || argv != NULL))
+		return true;
+	dt_set_errno(hdl, EINVAL);
+	return false;
+}
+
+dtrace_prog_t *dtrace_program_strcompile(dtrace_hdl_t *hdl, const char *text,
+					 dtrace_probespec_t spec, uint_t cflags, int argc,
+					 char *const argv[])
+{
+	if (!arguments_valid(hdl, cflags, argc, argv))
+		return NULL;
+	if (text == NULL || spec < DTRACE_PROBESPEC_NONE || spec > DTRACE_PROBESPEC_NAME) {
+		dt_set_errno(hdl, EINVAL);
+		return NULL;
+	}
+	/* Text that does not come from a file may name probes without saying what to do. */
+	if (spec == DTRACE_PROBESPEC_NONE)
+		spec = DTRACE_PROBESPEC_NAME;
+	return dt_compile_program(hdl, text, strlen(text), spec, cflags, argc, argv);
+}
+
+/* All of a stream, NUL-terminated; the caller frees it. NULL with the handle's error set. */
+static char *stream_read(dtrace_hdl_t *hdl, FILE *stream, size_t *length)
+{
+	size_t room = 4096;
+	char *text = malloc(room), *grown;
+
+	for (*length = 0; text != NULL;) {
+		*length += fread(text + *length, 1, room - *length - 1, stream);
+		text[*length] = '\0';
+		if (*length < room - 1 && ferror(stream)) {
+			dt_set_errno(hdl, errno != 0 ? errno : EIO);
+			free(text);
+			return NULL;
+		}
+		if (*length < room - 1)
+			return text;
+		if (room >= PROGRAM_MAX) {
+			dt_set_error(hdl, EDT_TOOLARGE, "the program is larger than %d MB",
+				     PROGRAM_MAX >> 20);
+			free(text);
+			return NULL;
+		}
+		room *= 2;
+		grown = realloc(text, room);
+		if (grown == NULL)
+			free(text);
+		text = grown;
+	}
+	dt_set_errno(hdl, EDT_NOMEM);
+	return NULL;
+}
+
+dtrace_prog_t *dtrace_program_fcompile(dtrace_hdl_t *hdl, FILE *stream, uint_t cflags,
+				       int argc, char *const argv[])
+{
+	dtrace_prog_t *prog;
+	size_t length;
+	char *text;
+
+	if (!arguments_valid(hdl, cflags, argc, argv))
+		return NULL;
+	if (stream == NULL) {
+		dt_set_errno(hdl, EINVAL);
+		return NULL;
+	}
+	text = stream_read(hdl, stream, &length);
+	if (text == NULL)
+		return NULL;
+	prog = dt_compile_program(hdl, text, length, DTRACE_PROBESPEC_NONE, cflags, argc,
+				  argv);
+	free(text);
+	return prog;
+}
+
+void dtrace_program_info(dtrace_hdl_t *hdl, dtrace_prog_t *prog, dtrace_proginfo_t *info)
+{
+	(void)hdl;
+	if (info != NULL)
+		*info = prog->info;
+}
+
+int dtrace_stmt_iter(dtrace_hdl_t *hdl, dtrace_prog_t *prog, dtrace_stmt_f *function,
+		     void *argument)
+{
+	for (dt_clause_t *clause = prog->clauses; clause != NULL; clause = clause->next) {
+		for (dt_pdesc_t *pdesc = clause->pdescs; pdesc != NULL; pdesc = pdesc->next) {
+			dtrace_ecbdesc_t ecb = {.dted_probe = pdesc->desc};
+			dtrace_stmtdesc_t stmt = {.dtsd_ecbdesc = &ecb,
+						  .dtsd_descattr = prog->info.dpi_descattr,
+						  .dtsd_stmtattr = prog->info.dpi_stmtattr};
+			int result = function(hdl, prog, &stmt, argument);
+
+			if (result != 0)
+				return result;
+		}
+	}
+	return 0;
+}

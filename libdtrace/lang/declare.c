@@ -1,0 +1,315 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * declare.c - declarations at the top level: variables of all three scopes, associative
+ * arrays, typedefs, inline constants, and types alone. Translators and providers are
+ * parsed, so that what is wrong with their text is said, and then refused.
+ */
+#include <string.h>
+
+#include "handle.h"
+#include "lang/parse.h"
+
+#define TYPESTR 160
+
+/* ---- Variables ---------------------------------------------------------------------------- */
+
+static bool is_same_type(const dt_type_t *a, const dt_type_t *b)
+{
+	char left[TYPESTR], right[TYPESTR];
+
+	return a == b || (a != NULL && b != NULL &&
+			  strcmp(dt_type_name(a, left, sizeof(left)),
+				 dt_type_name(b, right, sizeof(right))) == 0);
+}
+
+/* Whether an identifier is just what is being declared again. */
+static bool is_same_ident(const dt_ident_t *ident, const dt_type_t *type,
+			  const dt_declmod_t *keys)
+{
+	if (ident->kind != (keys == NULL ? DT_I_VAR : DT_I_ASSOC) ||
+	    !is_same_type(ident->type, type))
+		return false;
+	if (keys == NULL)
+		return true;
+	if (ident->nkeys != (int)keys->count)
+		return false;
+	for (uint32_t i = 0; i < keys->count; i++) {
+		if (!is_same_type(ident->keys[i], keys->types[i]))
+			return false;
+	}
+	return true;
+}
+
+/* Raises an error when nothing of that type can be kept in a variable. */
+static void check_variable_type(dt_parser_t *p, const dt_declarator_t *d, dt_type_t *type)
+{
+	const dt_type_t *resolved = dt_type_resolve(p->cc->hdl, type);
+
+	switch (resolved->kind) {
+	case DT_K_VOID:
+		dt_compile_error(p->cc, D_DECL_VOIDOBJ, d->line, d->column,
+				 "variable %s cannot be of type void", d->name);
+	case DT_K_FUNC:
+		dt_compile_error(p->cc, D_DECL_FUNC, d->line, d->column,
+				 "%s: D has no functions to declare", d->name);
+	case DT_K_ARRAY:
+		if (resolved->count == 0)
+			dt_compile_error(p->cc, D_DECL_ARRNULL, d->line, d->column,
+					 "array %s must have a size", d->name);
+		break;
+	case DT_K_STRUCT:
+	case DT_K_UNION:
+	case DT_K_ENUM:
+	case DT_K_FORWARD:
+		if (resolved->size == 0)
+			dt_compile_error(p->cc, D_DECL_INCOMPLETE, d->line, d->column,
+					 "variable %s is of an incomplete type", d->name);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Takes the keys of an associative array off the declarator: the last that is applied. */
+static dt_declmod_t *take_keys(dt_declarator_t *d)
+{
+	dt_declmod_t **link = &d->mods, *keys;
+
+	if (*link == NULL)
+		return NULL;
+	while ((*link)->next != NULL)
+		link = &(*link)->next;
+	if ((*link)->kind != DT_MOD_ASSOC)
+		return NULL;
+	keys = *link;
+	*link = NULL;
+	return keys;
+}
+
+static dt_scope_t class_scope(int class)
+{
+	return class == DT_TOK_SELF   ? DT_SCOPE_SELF
+	       : class == DT_TOK_THIS ? DT_SCOPE_THIS
+				      : DT_SCOPE_GLOBAL;
+}
+
+static void declare_variable(dt_parser_t *p, const dt_declspec_t *spec, dt_declarator_t *d)
+{
+	dt_scope_t scope = class_scope(spec->class);
+	dt_declmod_t *keys = take_keys(d);
+	dt_type_t *type = dt_parse_wrap(p, spec, d);
+	dt_ident_t *ident = dt_ident_lookup(p->cc->hdl, scope, d->name);
+
+	check_variable_type(p, d, type);
+	if (keys != NULL && scope == DT_SCOPE_THIS)
+		dt_compile_error(p->cc, D_DECL_LOCASSC, d->line, d->column,
+				 "this->%s cannot be an associative array", d->name);
+	if (ident != NULL) {
+		if (!is_same_ident(ident, type, keys))
+			dt_compile_error(p->cc, D_DECL_IDRED, d->line, d->column,
+					 "%s is declared already, as something else",
+					 d->name);
+		return;
+	}
+	if (scope == DT_SCOPE_GLOBAL && dt_builtin_lookup(d->name) != NULL)
+		dt_compile_error(p->cc, D_DECL_IDRED, d->line, d->column,
+				 "%s is a name of D itself", d->name);
+
+	ident = dt_ident_add(p->cc, scope, keys == NULL ? DT_I_VAR : DT_I_ASSOC, d->name);
+	ident->type = type;
+	if (keys != NULL) {
+		ident->keys = keys->types;
+		ident->nkeys = (int)keys->count;
+		ident->is_signature_known = true;
+	}
+}
+
+/* ---- Typedefs -------------------------------------------------------------------------------- */
+
+static void declare_typedef(dt_parser_t *p, const dt_declspec_t *spec,
+			    const dt_declarator_t *d)
+{
+	dtrace_hdl_t *hdl = p->cc->hdl;
+	dt_type_t *target = dt_parse_wrap(p, spec, d);
+	dt_type_t *known = dt_type_lookup_local(hdl, DT_K_TYPEDEF, d->name), *type;
+
+	if (known != NULL && known->btf_id == 0) {
+		const dt_type_t *old = dt_type_resolve(hdl, known);
+		const dt_type_t *new = dt_type_resolve(hdl, target);
+
+		/* C11, too, allows the same again. */
+		if (old == new || (old->name == NULL && is_same_type(old, new) &&
+				   old->kind != DT_K_STRUCT && old->kind != DT_K_UNION &&
+				   old->kind != DT_K_ENUM))
+			return;
+		dt_compile_error(p->cc, D_DECL_IDRED, d->line, d->column,
+				 "type %s is defined already, as something else", d->name);
+	}
+	type = dt_type_new(hdl, DT_K_TYPEDEF);
+	type->name = dt_arena_strndup(hdl->arena, d->name, strlen(d->name));
+	if (type->name == NULL)
+		dt_compile_error(p->cc, D_NOMEM, 0, 0, "out of memory");
+	type->ref = target;
+	type->size = target->size;
+	type->align = target->align;
+	type->complete = true;
+	dt_type_add(hdl, DT_K_TYPEDEF, type->name, type);
+}
+
+/* ---- Inlines ----------------------------------------------------------------------------------- */
+
+/* The body as an integer of the declared type where that is what it amounts to, so that a
+ * chain of inlines stays flat. */
+static dt_node_t *inline_fold(dt_parser_t *p, dt_type_t *type, dt_node_t *body)
+{
+	const dt_type_t *resolved = dt_type_resolve(p->cc->hdl, type);
+	dt_constant_t constant;
+	dt_node_t *node;
+
+	if (resolved->kind != DT_K_INT && resolved->kind != DT_K_ENUM &&
+	    resolved->kind != DT_K_PTR)
+		return body;
+	if (dt_parse_evaluate(p, body, &constant)) {
+		node = dt_node_new(p->cc, DT_N_INT, body->line, body->column);
+		node->value = constant.value;
+		node->type = constant.is_signed ? p->cc->hdl->types.long_
+						: p->cc->hdl->types.ulong;
+		node->height = 1;
+		body = node;
+	}
+	node = dt_node_new(p->cc, DT_N_CAST, body->line, body->column);
+	node->type = type;
+	node->left = body;
+	node->height = body->height + 1;
+	return node;
+}
+
+/* inline: "inline" specifiers declarator "=" assignment ";" */
+static void declare_inline(dt_parser_t *p, const dt_declspec_t *spec)
+{
+	dt_declarator_t d = dt_parse_declarator(p, DT_NAME_ALWAYS);
+	bool has_params = false;
+	dt_ident_t *ident;
+	dt_type_t *type;
+	dt_node_t *body;
+
+	for (const dt_declmod_t *mod = d.mods; mod != NULL; mod = mod->next)
+		has_params |= mod->kind == DT_MOD_ASSOC || mod->kind == DT_MOD_FUNC;
+	dt_parse_expect(p, '=');
+	body = dt_parse_assignment(p);
+	dt_parse_expect(p, ';');
+	if (has_params)
+		dt_compile_error(p->cc, D_UNSUPPORTED, d.line, d.column,
+				 "inline %s: an inline with arguments is not supported yet",
+				 d.name);
+
+	type = dt_parse_wrap(p, spec, &d);
+	check_variable_type(p, &d, type);
+	if (dt_builtin_lookup(d.name) != NULL ||
+	    dt_ident_lookup(p->cc->hdl, DT_SCOPE_GLOBAL, d.name) != NULL)
+		dt_compile_error(p->cc, D_DECL_IDRED, d.line, d.column,
+				 "%s is declared already", d.name);
+	body = inline_fold(p, type, body);
+	ident = dt_ident_add(p->cc, DT_SCOPE_GLOBAL, DT_I_INLINE, d.name);
+	ident->type = type;
+	ident->inline_body = body;
+}
+
+/* ---- Translators and providers --------------------------------------------------------------- */
+
+/* translator: "translator" type "<" type [name] ">" "{" {name "=" assignment ";"} "}" ";" */
+static void translator(dt_parser_t *p)
+{
+	dt_token_t first = dt_parse_take(p);
+
+	dt_parse_typename(p);
+	dt_parse_expect(p, '<');
+	dt_parse_typename(p);
+	dt_parse_accept(p, DT_TOK_IDENT);
+	dt_parse_expect(p, '>');
+	dt_parse_expect(p, '{');
+	while (!dt_parse_accept(p, '}')) {
+		if (!DT_TOK_IS_WORD(dt_parse_peek(p)))
+			dt_parse_fail(p);
+		dt_parse_take(p);
+		dt_parse_expect(p, '=');
+		dt_parse_assignment(p);
+		dt_parse_expect(p, ';');
+	}
+	dt_parse_expect(p, ';');
+	dt_compile_error(p->cc, D_UNSUPPORTED, first.line, first.column,
+			 "translators are not supported yet");
+}
+
+/* probe: "probe" name "(" params [":" "(" params] ";" */
+static void provider_probe(dt_parser_t *p)
+{
+	dt_declmod_t mod = {0};
+
+	dt_parse_expect(p, DT_TOK_PROBE);
+	dt_parse_expect(p, DT_TOK_IDENT);
+	dt_parse_expect(p, '(');
+	dt_parse_params(p, &mod);
+	if (dt_parse_accept(p, ':')) {
+		mod = (dt_declmod_t){0};
+		dt_parse_expect(p, '(');
+		dt_parse_params(p, &mod);
+	}
+	dt_parse_expect(p, ';');
+}
+
+/* provider: "provider" name "{" {probe} "}" ";" */
+static void provider(dt_parser_t *p)
+{
+	dt_token_t first = dt_parse_take(p);
+
+	dt_parse_expect(p, DT_TOK_IDENT);
+	dt_parse_expect(p, '{');
+	while (!dt_parse_accept(p, '}'))
+		provider_probe(p);
+	dt_parse_expect(p, ';');
+	dt_compile_error(p->cc, D_UNSUPPORTED, first.line, first.column,
+			 "provider definitions are not supported yet");
+}
+
+/* ---- Declarations ------------------------------------------------------------------------------ */
+
+/* declaration: translator | provider | inline |
+ *	specifiers [declarator {"," declarator}] ";" */
+void dt_parse_declaration(dt_parser_t *p)
+{
+	dt_declspec_t spec;
+
+	if (dt_parse_peek(p) == DT_TOK_TRANSLATOR) {
+		translator(p);
+		return;
+	}
+	if (dt_parse_peek(p) == DT_TOK_PROVIDER) {
+		provider(p);
+		return;
+	}
+
+	spec = dt_parse_declspec(p, dt_parse_peek(p) == DT_TOK_TYPEDEF);
+	if (spec.class == DT_TOK_INLINE) {
+		declare_inline(p, &spec);
+		return;
+	}
+	if (dt_parse_accept(p, ';')) {
+		dt_kind_t kind = spec.type->kind;
+
+		if (spec.class != 0 || (kind != DT_K_STRUCT && kind != DT_K_UNION &&
+					kind != DT_K_ENUM))
+			dt_compile_error(p->cc, D_DECL_USELESS, spec.line, spec.column,
+					 "the declaration declares nothing");
+		return;
+	}
+	do {
+		dt_declarator_t d = dt_parse_declarator(p, DT_NAME_ALWAYS);
+
+		if (spec.class == DT_TOK_TYPEDEF)
+			declare_typedef(p, &spec, &d);
+		else
+			declare_variable(p, &spec, &d);
+	} while (dt_parse_accept(p, ','));
+	dt_parse_expect(p, ';');
+}

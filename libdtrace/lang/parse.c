@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * parse.c - a recursive-descent parser for D. Above each function stands the rule it
+ * parses. The top level, clauses and statements are here; expressions are in express.c, types in
+ * decl.c and struct.c, declarations in declare.c.
+ *
+ * No rule recurses without dt_parse_enter(), and no expression's tree grows higher than
+ * DT_HEIGHT_MAX, so that neither this nor any later pass can run out of stack.
+ */
+#include "lang/parse.h"
+
+#include <string.h>
+
+#include "handle.h"
+
+/* ---- Tokens ---------------------------------------------------------------------- */
+
+int dt_parse_peek(dt_parser_t *p)
+{
+	return dt_lex_peek(&p->lexer)->kind;
+}
+
+dt_token_t dt_parse_take(dt_parser_t *p)
+{
+	return dt_lex_take(&p->lexer);
+}
+
+bool dt_parse_accept(dt_parser_t *p, int kind)
+{
+	if (dt_parse_peek(p) != kind)
+		return false;
+	dt_lex_take(&p->lexer);
+	return true;
+}
+
+dt_token_t dt_parse_expect(dt_parser_t *p, int kind)
+{
+	if (dt_parse_peek(p) != kind)
+		dt_parse_fail(p);
+	return dt_lex_take(&p->lexer);
+}
+
+void dt_parse_fail(dt_parser_t *p)
+{
+	dt_lex_syntax_error(&p->lexer, dt_lex_peek(&p->lexer));
+}
+
+void dt_parse_enter(dt_parser_t *p)
+{
+	const dt_token_t *token;
+
+	if (++p->nest <= DT_NEST_MAX)
+		return;
+	token = dt_lex_peek(&p->lexer);
+	dt_compile_error(p->cc, D_NEST, token->line, token->column,
+			 "more than %d levels of nesting", DT_NEST_MAX);
+}
+
+void dt_parse_leave(dt_parser_t *p)
+{
+	p->nest--;
+}
+
+/* ---- Statements ------------------------------------------------------------------- */
+
+/* aggregation-statement: aggregation "=" name "(" [arguments] ")" */
+static void aggregation_statement(dt_parser_t *p, dt_stmt_t *stmt)
+{
+	dt_node_t *agg = stmt->expr->left, *call = stmt->expr->right;
+
+	if (call->kind != DT_N_CALL)
+		dt_compile_error(p->cc, D_AGG_FUNC, call->line, call->column,
+				 "@%s must be assigned the result of an aggregating "
+				 "function, as in @%s = count()",
+				 agg->string, agg->string);
+	stmt->kind = DT_S_AGG;
+	stmt->agg = agg;
+	stmt->expr = call;
+}
+
+/* statement: aggregation-statement | action "(" [arguments] ")" | expression */
+static dt_stmt_t *statement(dt_parser_t *p)
+{
+	dt_stmt_t *stmt = dt_compile_alloc(p->cc, sizeof(*stmt));
+	const dt_ident_t *builtin;
+
+	stmt->line = dt_lex_peek(&p->lexer)->line;
+	stmt->kind = DT_S_EXPR;
+	stmt->expr = dt_parse_expression(p);
+	if (stmt->expr->kind == DT_N_ASSIGN && stmt->expr->op == DT_OP_NONE &&
+	    stmt->expr->left->kind == DT_N_AGG) {
+		aggregation_statement(p, stmt);
+	} else if (stmt->expr->kind == DT_N_CALL) {
+		builtin = dt_builtin_lookup(stmt->expr->string);
+		if (builtin != NULL && builtin->kind == DT_I_ACTION)
+			stmt->kind = DT_S_ACTION;
+	}
+	return stmt;
+}
+
+/* body: "{" {statement ";"} [statement] "}" */
+static void body(dt_parser_t *p, dt_clause_t *clause)
+{
+	dt_stmt_t **tail = &clause->stmts;
+
+	dt_parse_expect(p, '{');
+	while (!dt_parse_accept(p, '}')) {
+		if (dt_parse_accept(p, ';'))
+			continue;
+		*tail = statement(p);
+		tail = &(*tail)->next;
+		clause->nstmts++;
+		if (dt_parse_peek(p) != '}')
+			dt_parse_expect(p, ';');
+	}
+}
+
+/* ---- Clauses ----------------------------------------------------------------------- */
+
+/* predicate: "/" expression "/" */
+static dt_node_t *predicate(dt_parser_t *p)
+{
+	dt_node_t *expr;
+
+	dt_parse_expect(p, '/');
+	p->lexer.in_predicate = true;
+	p->lexer.parens = 0;
+	expr = dt_parse_expression(p);
+	dt_parse_expect(p, DT_TOK_EPRED);
+	p->lexer.in_predicate = false;
+	return expr;
+}
+
+/* clause: description {"," description} [predicate] [body] [";"] */
+static dt_clause_t *clause(dt_parser_t *p)
+{
+	dt_clause_t *new = dt_compile_alloc(p->cc, sizeof(*new));
+	dt_pdesc_t **tail = &new->pdescs;
+	bool has_body = false;
+
+	new->line = p->lexer.line;
+	do {
+		*tail = dt_lex_pdesc(&p->lexer);
+		tail = &(*tail)->next;
+	} while (dt_parse_accept(p, ','));
+
+	if (dt_parse_peek(p) == '/')
+		new->predicate = predicate(p);
+	if (dt_parse_peek(p) == '{') {
+		body(p, new);
+		has_body = true;
+	}
+	if (has_body)
+		return new;
+	if (dt_parse_peek(p) != ';' && dt_parse_peek(p) != DT_TOK_EOF)
+		dt_parse_fail(p);
+	/* In a file, this is a slip; on a command line, how probes are listed and counted. */
+	if (new->predicate == NULL && p->cc->spec == DTRACE_PROBESPEC_NONE)
+		dt_compile_error(p->cc, D_SYNTAX, new->line, 0,
+				 "expected predicate and/or actions following probe "
+				 "description");
+	return new;
+}
+
+static dt_parser_t *parser_create(dt_compile_t *cc, const char *text, size_t length)
+{
+	dt_parser_t *p = dt_compile_alloc(cc, sizeof(*p));
+
+	p->cc = cc;
+	dt_lex_init(&p->lexer, cc, text, length);
+	return p;
+}
+
+/* program: {clause | declaration | ";"} */
+void dt_parse(dt_compile_t *cc)
+{
+	dt_parser_t *p = parser_create(cc, cc->text, cc->length);
+	dt_clause_t **tail = &cc->prog->clauses;
+	bool is_empty = true;
+
+	while (dt_lex_toplevel(&p->lexer)) {
+		if (*p->lexer.at == ';') {
+			dt_parse_take(p);
+			continue;
+		}
+		is_empty = false;
+		if (dt_lex_at_declaration(&p->lexer)) {
+			dt_parse_declaration(p);
+		} else {
+			*tail = clause(p);
+			tail = &(*tail)->next;
+		}
+	}
+	if (is_empty && !(cc->cflags & DTRACE_C_EMPTY))
+		dt_compile_error(cc, D_EMPTY, 0, 0, "the program is empty");
+}
+
+dt_type_t *dt_parse_type(dt_compile_t *cc, const char *text)
+{
+	dt_parser_t *p = parser_create(cc, text, strlen(text));
+	dt_type_t *type = dt_parse_typename(p);
+
+	dt_parse_expect(p, DT_TOK_EOF);
+	return type;
+}

@@ -27,19 +27,19 @@ static __always_inline void put(struct dt_scratch *s, u64 offset, u8 c)
 		s->bytes[offset] = c;
 }
 
-/* Text [from, to) of the string at src becomes the string at dst. */
+/*
+ * Text [from, to) of the string at src becomes the string at dst. The scratch area goes on
+ * for strsize bytes after dt_scratch_bytes, so the copy is inside it wherever it begins.
+ */
 static __always_inline void copy_part(struct dt_scratch *s, u64 dst, u64 src, u64 from, u64 to)
 {
-	u64 size = to - from, limit = dt_value(dt_scratch_bytes), strsize = ROUNDS;
+	u64 size = to - from + 1, limit = dt_value(dt_scratch_bytes), strsize = ROUNDS;
 
-	if (size >= strsize)
-		size = strsize - 1;
-	if (dst >= limit || size >= limit - dst || src + from >= limit)
+	if (size > strsize)
+		size = strsize;
+	if (dst >= limit || src + from >= limit)
 		return;
-	/* Said once more for the verifier, which forgets sums of two unknowns. */
-	if (dst + size + 1 > limit)
-		return;
-	bpf_probe_read_kernel_str(&s->bytes[dst], (u32)size + 1, &s->bytes[src + from]);
+	bpf_probe_read_kernel_str(&s->bytes[dst], (u32)size, &s->bytes[src + from]);
 }
 
 /* ---- Comparison ----------------------------------------------------------------- */
@@ -72,42 +72,43 @@ int dt_strcmp(struct dt_scratch *s, u64 a, u64 b)
 
 /* ---- Search --------------------------------------------------------------------- */
 
-/* The text t is tried at i, j characters of it have matched. */
+/* What is looked for, and how far; the text t is tried at AT, MATCHED of it are equal. */
 struct search {
-	const struct dt_scratch *s;
-	u64 text, t;
-	u64 i, j, last;
+	struct dt_scratch *s;
+	u64 text, t, last;
 	s64 found;
 	u32 first_only;
 };
+enum { AT, MATCHED };
 
 static long search_step(u64 round, struct search *c)
 {
-	u8 want = at(c->s, c->t + c->j), have;
+	u64 i = c->s->work[AT], j = c->s->work[MATCHED];
+	u8 want = at(c->s, c->t + j), have = at(c->s, c->text + i + j);
 
 	if (want == 0) { /* all of t is there */
-		c->found = (s64)c->i;
+		c->found = (s64)i;
 		if (c->first_only)
 			return 1;
-	}
-	have = at(c->s, c->text + c->i + c->j);
-	if (want != 0 && have == want) {
-		c->j++;
+	} else if (have == want) {
+		c->s->work[MATCHED] = j + 1;
 		return 0;
 	}
-	if (have == 0 && (want != 0 || c->j == 0)) /* the rest is too short */
+	if (have == 0 && (want != 0 || j == 0)) /* the rest is too short */
 		return 1;
-	c->i++;
-	c->j = 0;
-	return c->i > c->last;
+	c->s->work[AT] = i + 1;
+	c->s->work[MATCHED] = 0;
+	return i + 1 > c->last;
 }
 
 static __always_inline s64 search(struct dt_scratch *s, u64 text, u64 t, u64 from, u64 last,
 				  u32 first_only)
 {
-	struct search c = {s, text, t, from, 0, last, -1, first_only};
+	struct search c = {s, text, t, last, -1, first_only};
 	u64 rounds = ROUNDS * ROUNDS;
 
+	s->work[AT] = from;
+	s->work[MATCHED] = 0;
 	if (rounds > (1 << 23)) /* BPF_MAX_LOOPS */
 		rounds = 1 << 23;
 	bpf_loop((u32)rounds, search_step, &c, 0);
@@ -315,59 +316,62 @@ int dt_toupper(struct dt_scratch *s, u64 dst, u64 text)
 	return 0;
 }
 
+enum { LENGTH, REST, DIVISOR };
+
 struct digits {
 	struct dt_scratch *s;
-	u64 dst, value, divisor, base;
-	u32 n, begun;
+	u64 dst, base;
 };
 
-static long digit_step(u64 i, struct digits *d)
+static __always_inline void put_next(struct dt_scratch *s, u64 dst, u8 c)
 {
-	u64 digit;
+	u64 n = s->work[LENGTH];
 
-	if (d->divisor == 0 || d->base == 0)
-		return 1;
-	digit = d->value / d->divisor;
-	d->value %= d->divisor;
-	if (digit || d->begun || d->divisor == 1) {
-		put(d->s, d->dst + d->n, (u8)(digit < 10 ? '0' + digit : 'a' + digit - 10));
-		d->n++;
-		d->begun = 1;
-	}
-	d->divisor /= d->base;
-	return 0;
+	put(s, dst + n, c);
+	s->work[LENGTH] = n + 1;
 }
 
 static long divisor_step(u64 i, struct digits *d)
 {
-	if (d->base < 2 || d->value / d->divisor < d->base)
+	u64 divisor = d->s->work[DIVISOR];
+
+	if (divisor == 0 || d->base < 2 || d->s->work[REST] / divisor < d->base)
 		return 1;
-	d->divisor *= d->base;
+	d->s->work[DIVISOR] = divisor * d->base;
+	return 0;
+}
+
+static long digit_step(u64 i, struct digits *d)
+{
+	u64 divisor = d->s->work[DIVISOR], rest = d->s->work[REST], digit;
+
+	if (divisor == 0 || d->base < 2)
+		return 1;
+	digit = rest / divisor;
+	d->s->work[REST] = rest % divisor;
+	d->s->work[DIVISOR] = divisor / d->base;
+	put_next(d->s, d->dst, (u8)(digit < 10 ? '0' + digit : 'a' + digit - 10));
 	return 0;
 }
 
 /* lltostr(): decimal is signed; 8 and 16 begin with 0 and 0x. */
 int dt_lltostr(struct dt_scratch *s, u64 dst, u64 value, u64 base)
 {
-	struct digits d = {s, dst, value, 1, base, 0, 0};
+	struct digits d = {s, dst, base};
 
 	if (!s)
 		return 0;
-	if (base == 10 && (s64)value < 0) {
-		put(s, dst, '-');
-		d.value = -value;
-		d.n = 1;
-	}
-	if ((base == 8 && value) || base == 16) {
-		put(s, dst, '0');
-		d.n = 1;
-	}
-	if (base == 16) {
-		put(s, dst + 1, 'x');
-		d.n = 2;
-	}
+	s->work[LENGTH] = 0;
+	s->work[DIVISOR] = 1;
+	s->work[REST] = base == 10 && (s64)value < 0 ? -value : value;
+	if (base == 10 && (s64)value < 0)
+		put_next(s, dst, '-');
+	if ((base == 8 && value) || base == 16)
+		put_next(s, dst, '0');
+	if (base == 16)
+		put_next(s, dst, 'x');
 	bpf_loop(64, divisor_step, &d, 0);
 	bpf_loop(64, digit_step, &d, 0);
-	put(s, dst + d.n, 0);
+	put_next(s, dst, 0);
 	return 0;
 }

@@ -18,9 +18,17 @@ extern const char dt_scratch_bytes[]; /* size of the scratch area */
 extern const char dt_strsize[];	      /* the option */
 #define dt_value(symbol) ((u64)(symbol))
 
-/* The scratch area; the linker tells the verifier its true size. */
+/*
+ * The scratch area; the linker tells the verifier its true size. Its first words
+ * (DT_SCRATCH_WORK bytes of it, see codegen/cg.h) are for these functions: what a loop
+ * counts up is kept there and not in a variable, whose every value the verifier would
+ * follow.
+ */
 struct dt_scratch {
-	u8 bytes[1];
+	union {
+		u64 work[8];
+		u8 bytes[64];
+	};
 };
 
 /* Helpers, by their numbers in linux/bpf.h. */

@@ -135,6 +135,7 @@ static void gen_create(dt_cg_t *cg, const dt_agglayout_t *layout, const dt_str_t
 	dt_jump(e, drop);
 
 	dt_label_here(e, fits);
+	dt_alu_imm(e, BPF_AND, R1, -8); /* it is: said for the verifier */
 	dt_mov(e, R0, R6);
 	dt_alu_reg(e, BPF_ADD, R0, R1);
 	dt_store_imm(e, 4, R0, 0, (int32_t)layout->varid);
@@ -182,6 +183,7 @@ static void gen_find(dt_cg_t *cg, const dt_agglayout_t *layout, const dt_str_t *
 
 	dt_label_here(e, loop);
 	dt_jump_imm(e, BPF_JEQ, R1, 0, create);
+	dt_alu_imm(e, BPF_AND, R1, -8);
 	dt_jump_imm(e, BPF_JGT, R1, (int32_t)(cg->env->aggsize - size), drop);
 	dt_mov(e, R0, R6);
 	dt_alu_reg(e, BPF_ADD, R0, R1);
@@ -228,11 +230,11 @@ static void gen_fixed(dt_cg_t *cg, const dt_agglayout_t *layout)
 /* ---- Updating the value ------------------------------------------------------ */
 
 /* *(R0 + at) += reg; exact even if a program interrupts that adds to it too. */
-static void gen_add(dt_cg_t *cg, int at, int reg)
+static void gen_add(dt_cg_t *cg, const dt_agglayout_t *layout, int at, int reg)
 {
 	dt_emit_t *e = cg->e;
 
-	if (cg->env->mixed_contexts) {
+	if (layout->is_shared) {
 		dt_atomic_add(e, 8, R0, at, reg, false);
 	} else {
 		dt_load(e, 8, R2, R0, at);
@@ -241,23 +243,23 @@ static void gen_add(dt_cg_t *cg, int at, int reg)
 	}
 }
 
-static void gen_add_imm(dt_cg_t *cg, int at, int32_t n)
+static void gen_add_imm(dt_cg_t *cg, const dt_agglayout_t *layout, int at, int32_t n)
 {
 	dt_alu_imm(cg->e, BPF_MOV, R3, n);
-	gen_add(cg, at, R3);
+	gen_add(cg, layout, at, R3);
 }
 
 /*
- * *(R0 + at) = R1 if that is smaller (larger). In mixed contexts by compare and exchange,
+ * *(R0 + at) = R1 if that is smaller (larger). If it is shared by compare and exchange,
  * once a level: no more programs than that can come in between.
  */
-static void gen_extreme(dt_cg_t *cg, int at, uint8_t keep)
+static void gen_extreme(dt_cg_t *cg, const dt_agglayout_t *layout, int at, uint8_t keep)
 {
 	dt_emit_t *e = cg->e;
-	int done = dt_label_new(e), tries = cg->env->mixed_contexts ? DT_NLEVELS : 1;
+	int done = dt_label_new(e), tries = layout->is_shared ? DT_NLEVELS : 1;
 
 	for (int i = 0; i < tries; i++) {
-		if (cg->env->mixed_contexts) {
+		if (layout->is_shared) {
 			/* R0 is cmpxchg's register: the entry moves to R6. */
 			if (i == 0)
 				dt_mov(e, R6, R0);
@@ -280,13 +282,13 @@ static void gen_extreme(dt_cg_t *cg, int at, uint8_t keep)
  * count, sum, and the 128-bit sum of squares of R1. The square of the magnitude
  * (h x 2^32 + l) is h^2 x 2^64 + 2hl x 2^32 + l^2.
  */
-static void gen_stddev(dt_cg_t *cg, int at)
+static void gen_stddev(dt_cg_t *cg, const dt_agglayout_t *layout, int at)
 {
 	dt_emit_t *e = cg->e;
 	int positive = dt_label_new(e), carry1 = dt_label_new(e), carry2 = dt_label_new(e);
 
-	gen_add_imm(cg, at, 1);
-	gen_add(cg, at + 8, R1);
+	gen_add_imm(cg, layout, at, 1);
+	gen_add(cg, layout, at + 8, R1);
 	dt_jump_imm(e, BPF_JSGE, R1, 0, positive);
 	dt_alu_imm(e, BPF_NEG, R1, 0);
 	dt_label_here(e, positive);
@@ -428,7 +430,7 @@ static void gen_count_bucket(dt_cg_t *cg, const dt_agglayout_t *layout, int at)
 	dt_jump_imm(e, BPF_JGE, R1, (int32_t)dt_agg_nbuckets(layout->func, layout->arg), out);
 	dt_alu_imm(e, BPF_LSH, R1, 3);
 	dt_alu_reg(e, BPF_ADD, R0, R1);
-	gen_add(cg, at, R5);
+	gen_add(cg, layout, at, R5);
 	dt_label_here(e, out);
 }
 
@@ -456,23 +458,23 @@ static void gen_update(dt_cg_t *cg, const dt_agglayout_t *layout, int value, int
 		dt_load(cg->e, 8, R1, FP, value);
 	switch (layout->func) {
 	case DTRACEAGG_COUNT:
-		gen_add_imm(cg, at, 1);
+		gen_add_imm(cg, layout, at, 1);
 		break;
 	case DTRACEAGG_SUM:
-		gen_add(cg, at, R1);
+		gen_add(cg, layout, at, R1);
 		break;
 	case DTRACEAGG_AVG:
-		gen_add_imm(cg, at, 1);
-		gen_add(cg, at + 8, R1);
+		gen_add_imm(cg, layout, at, 1);
+		gen_add(cg, layout, at + 8, R1);
 		break;
 	case DTRACEAGG_MIN:
-		gen_extreme(cg, at, BPF_JSLE);
+		gen_extreme(cg, layout, at, BPF_JSLE);
 		break;
 	case DTRACEAGG_MAX:
-		gen_extreme(cg, at, BPF_JSGE);
+		gen_extreme(cg, layout, at, BPF_JSGE);
 		break;
 	case DTRACEAGG_STDDEV:
-		gen_stddev(cg, at);
+		gen_stddev(cg, layout, at);
 		break;
 	default:
 		gen_buckets(cg, layout, at, increment);

@@ -37,6 +37,9 @@ enum {
 	DT_FRAME_END = -512
 };
 
+/* The first bytes of scratch belong to the support functions (bpf/support.bpf.h). */
+#define DT_SCRATCH_WORK 64
+
 /* A run-time check's way out, emitted after the clause's code. */
 typedef struct dt_cold {
 	struct dt_cold *next;

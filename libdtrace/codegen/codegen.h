@@ -31,6 +31,7 @@ typedef struct dt_ecb {
 	uint32_t number;   /* from 1: the record header's clause */
 	dt_range_t *keys;  /* ascending, disjoint */
 	uint32_t nkeys;	   /* ranges */
+	dt_context_t context;
 	uint32_t attach_nkeys; /* of the attach point: keys are below */
 	dt_recplan_t *plan;
 	/* Parts of the probes' name; NULL where they differ: then the function's is found at
@@ -73,7 +74,6 @@ typedef struct dt_cgenv {
 	uint32_t strings_size, strings_capacity;
 	uint32_t scratch_size; /* the most any program needs */
 	bool needs_principal, needs_vtimestamp;
-	bool mixed_contexts; /* programs of the enabling can interrupt each other */
 	dt_ecb_t **error_ecbs; /* ERROR's clauses */
 	uint32_t nerror_ecbs;
 } dt_cgenv_t;
@@ -85,6 +85,11 @@ dt_recplan_t *dt_layout_record(dt_cgenv_t *, const dt_clause_t *);
 /* Offset of a text in the strings, added when new; UINT32_MAX: out of memory. */
 uint32_t dt_strings_intern(dt_cgenv_t *, const char *, size_t length);
 
+/*
+ * Bytes of a scratch area as it is made: strsize more than programs use, for the verifier,
+ * which adds the largest place of a copy to its largest size.
+ */
+uint32_t dt_scratch_bytes(const dt_cgenv_t *);
 /* Calls the function for every expression of the clause, operands first. */
 void dt_clause_walk(const dt_clause_t *, void (*)(dt_node_t *, void *), void *);
 

@@ -14,6 +14,11 @@ static uint32_t align8(uint32_t n)
 	return (n + 7) & ~7u;
 }
 
+uint32_t dt_scratch_bytes(const dt_cgenv_t *env)
+{
+	return align8(env->scratch_size + env->strsize);
+}
+
 /* ---- Walking ---------------------------------------------------------------- */
 
 static void walk(dt_node_t *n, void (*f)(dt_node_t *, void *), void *arg)
@@ -427,11 +432,14 @@ static int layout_agg(dt_cgenv_t *env, const dt_stmt_t *s, const dt_ecb_t *ecb)
 		layout->arg = ident->aggarg;
 		layout->nkeys = ident->nkeys > 0 ? (uint32_t)ident->nkeys : 0;
 		layout->epid = ecb->epid;
+		layout->context = (int)ecb->context;
 		layout->keys = dt_arena_alloc(env->arena,
 					      (layout->nkeys + 1) * sizeof(*layout->keys));
 		if (!layout->keys)
 			return dt_set_errno(env->hdl, EDT_NOMEM);
 	}
+	if ((int)ecb->context != layout->context || ecb->context == DT_CONTEXT_ANY)
+		layout->is_shared = true;
 	for (dt_node_t *k = s->agg->list; k && i < layout->nkeys; k = k->next, i++)
 		merge_key(env, k, &layout->keys[i], first);
 	return 0;

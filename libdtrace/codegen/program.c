@@ -542,7 +542,7 @@ static void place_local(dt_node_t *n, void *arg)
 int dt_codegen_program(dt_cgenv_t *env, dt_program_t *program)
 {
 	dt_cg_t cg = {.env = env, .program = program, .e = &program->code,
-		      .stack = DT_FRAME_VARS};
+		      .stack = DT_FRAME_VARS, .scratch = DT_SCRATCH_WORK};
 	size_t n = env->hdl->nidents + 1;
 
 	dt_emit_free(&program->code);

@@ -528,7 +528,8 @@ static dt_str_t gen_call_str(dt_cg_t *cg, const dt_node_t *n, const dt_str_t *wa
 
 	switch (n->ident->id) {
 	case DT_SUBR_STRJOIN:
-		s = new_text(cg, bound, want);
+		/* In scratch: only there may a copy of unknown place and size begin. */
+		s = new_text(cg, bound, want && want->place == DT_STR_SCRATCH ? want : NULL);
 		gen_strjoin(cg, n, &s);
 		return s;
 	case DT_SUBR_SUBSTR:

@@ -81,7 +81,7 @@ static int code_named(const char *name)
 
 static uint64_t value_of(const linker_t *l, const char *name)
 {
-	return strcmp(name, "dt_strsize") == 0 ? l->env->strsize : (l->env->scratch_size + 7) & ~7u;
+	return strcmp(name, "dt_strsize") == 0 ? l->env->strsize : l->env->scratch_size;
 }
 
 /* Appends a function and, after it, what it refers to. */
@@ -153,7 +153,7 @@ static int describe(linker_t *l, struct btf *btf, struct bpf_func_info *info, ui
 {
 	int int_id = btf__add_int(btf, "int", 4, BTF_INT_SIGNED);
 	int u64_id = btf__add_int(btf, "u64", 8, 0);
-	int scratch = btf__add_struct(btf, "dt_scratch", (l->env->scratch_size + 7) & ~7u);
+	int scratch = btf__add_struct(btf, "dt_scratch", dt_scratch_bytes(l->env));
 	int pointer = btf__add_ptr(btf, scratch);
 	int64_t after = -1;
 	int id = add_function(btf, "dt_main", 1, BTF_FUNC_STATIC, int_id, u64_id, pointer);

@@ -6,7 +6,7 @@
  * One hash table holds the keys of all variables. An entry's data is what consumers are
  * shown, so a walk hands it out as it is:
  *
- *	u32 varid, u32 0
+ *	u32 varid
  *	keys		as layout->keys say
  *	value		at layout->value_offset
  *
@@ -26,7 +26,7 @@
 
 #define CHAINS_INITIAL 64
 #define SLAB_ENTRIES_MAX 1024
-#define KEYS_OFFSET sizeof(uint64_t)
+#define KEYS_OFFSET sizeof(uint32_t) /* behind the varid */
 
 typedef struct dt_aggslab {
 	struct dt_aggslab *next;
@@ -198,7 +198,7 @@ static bool is_sane(const dt_agglayout_t *layout)
 			       ? size - (uint32_t)sizeof(uint64_t) : size;
 
 	return layout->varid > 0 && DTRACEACT_ISAGG(layout->func) &&
-	       layout->value_size == kernel_size && layout->value_offset >= KEYS_OFFSET &&
+	       layout->value_size == kernel_size && layout->value_offset > 0 &&
 	       layout->value_offset % sizeof(uint64_t) == 0 &&
 	       layout->shown_size >= layout->value_offset + size && has_sane_keys(layout);
 }
@@ -367,7 +367,6 @@ static dt_aggentry_t *add_entry(dtrace_hdl_t *hdl, dt_aggs_t *aggs, dt_aggvar_t 
 		return NULL;
 	*entry = (dt_aggentry_t){.var = var, .hash = hash, .order = aggs->created++};
 	memcpy(entry->data, shown, var->layout.value_offset);
-	memset(entry->data, 0, KEYS_OFFSET);
 	*(uint32_t *)entry->data = (uint32_t)var->layout.varid;
 	dt_agg_set_identity(var, entry->data + var->layout.value_offset);
 	entry->agg = (dtrace_aggdata_t){
@@ -444,17 +443,20 @@ static uint64_t mix(uint64_t hash, uint64_t word)
 
 static uint64_t hash_keys(const dt_aggvar_t *var, const void *shown)
 {
-	const char *at = (const char *)shown + KEYS_OFFSET;
+	const char *at = (const char *)shown + sizeof(uint64_t);
 	const char *end = (const char *)shown + var->layout.value_offset;
 	uint64_t hash = (uint64_t)var->layout.varid, word;
+	uint32_t first;
 
+	memcpy(&first, (const char *)shown + KEYS_OFFSET, sizeof(first));
+	hash = mix(hash, first);
 	for (; at < end; at += sizeof(word)) {
 		memcpy(&word, at, sizeof(word));
 		/* Most of a string key is the zeros after it. */
 		if (word != 0)
 			hash = mix(hash, word + (uint64_t)(end - at));
 	}
-	return mix(hash, 0);
+	return hash;
 }
 
 static dt_aggentry_t *find_entry(const dt_aggs_t *aggs, const dt_aggvar_t *var, uint64_t hash,

@@ -196,10 +196,10 @@ static bool parse_conversion(parse_t *p, dt_conv_t *conv)
 	if (!parse_prefix(p, conv, begin))
 		return false;
 	if (conv->is_agg && !p->format->is_printa)
-		return refuse(p, "D_PRINTF_AGG_CONV", "only printa( ) has aggregations for", begin,
+		return refuse(p, "D_PRINTF_AGG_CONV", "only printa( ) prints aggregations:", begin,
 			      (int)(p->at - begin));
 	if (conv->is_agg && !is_integer_class(conv->class))
-		return refuse(p, "D_PRINTF_AGG_CONV", "no conversion of an aggregation:", begin,
+		return refuse(p, "D_PRINTF_AGG_CONV", "invalid conversion of an aggregation:", begin,
 			      (int)(p->at - begin));
 	make_spec(conv, flags, nflags);
 	return true;

@@ -24,6 +24,8 @@
 #ifndef DT_RECORD_H
 #define DT_RECORD_H
 
+#include <stdbool.h>
+
 #include "dtrace.h"
 #include "types/types.h"
 
@@ -75,6 +77,8 @@ typedef struct dt_agglayout {
 	uint32_t shown_size; /* identifier (4, padded to 8), keys, value */
 	uint32_t value_offset; /* of the value as shown */
 	uint32_t fixed_offset; /* without keys: where its one entry stands; with keys 0 */
+	bool is_shared; /* by programs of which one can interrupt the other */
+	int context;	/* dt_context_t of those met so far */
 	dtrace_epid_t epid; /* an enabled probe that aggregates into it */
 } dt_agglayout_t;
 

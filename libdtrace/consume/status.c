@@ -149,7 +149,8 @@ int dtrace_status(dtrace_hdl_t *hdl)
 		return DTRACE_STATUS_STOPPED;
 	dt_procs_poll(hdl);
 	c->last_status = now();
-	if (c->last_status - c->last_snap >= hdl->options[DT_OPT_AGGRATE]) {
+	if (en->phase == DT_PHASE_STOPPED ||
+	    c->last_status - c->last_snap >= hdl->options[DT_OPT_AGGRATE]) {
 		c->last_snap = c->last_status;
 		if (dtrace_aggregate_snap(hdl) != 0)
 			return -1;

@@ -103,6 +103,7 @@ static dt_ecb_t *new_ecb(dtrace_hdl_t *hdl, dt_enabling_t *en, const dt_enabled_
 	}
 	ecb->clause = enabled->clause;
 	ecb->attach_nkeys = attach->nkeys;
+	ecb->context = attach->context;
 	ecb->number = en->necbs + 1;
 	en->ecbs[en->necbs++] = ecb;
 	return ecb;
@@ -268,7 +269,6 @@ static void shrink_buffers(dt_enabling_t *en)
 int dt_build(dtrace_hdl_t *hdl, dt_enabling_t *en)
 {
 	dt_cgenv_t *env = &en->env;
-	dt_context_t context = DT_CONTEXT_TASK;
 
 	env->hdl = hdl;
 	env->arena = en->arena;
@@ -280,10 +280,6 @@ int dt_build(dtrace_hdl_t *hdl, dt_enabling_t *en)
 	for (uint32_t i = 0; i < en->nprograms; i++) {
 		dt_program_t *p = en->programs[i];
 
-		if (i == 0)
-			context = p->attach->context;
-		if (p->attach->context != context || p->attach->context == DT_CONTEXT_ANY)
-			env->mixed_contexts = true;
 		if (build_names(hdl, en, p) != 0)
 			return -1;
 		if (p->attach->kind == DT_ATTACH_SELF && p->ecbs[0]->name) {

@@ -38,7 +38,7 @@ static int refused(dtrace_hdl_t *hdl, enum bpf_prog_type type, const char *name,
 	char *log = malloc(DT_LOG_SIZE), *last;
 	size_t n;
 
-	if (error != -EACCES && error != -EINVAL && error != -E2BIG && error != -ENOSPC) {
+	if (error == -EPERM || error == -ENOMEM) {
 		free(log);
 		return dt_set_error(hdl, EDT_LOAD, "failed to load %s: %s", name,
 				    strerror(-error));

@@ -148,7 +148,7 @@ static int make_buffers(dtrace_hdl_t *hdl, dt_enabling_t *en)
 		       BPF_F_MMAPABLE) != 0)
 		return -1;
 	if (uses(en, DT_MAP_SCRATCH) &&
-	    make_array(hdl, en, DT_MAP_SCRATCH, "dt_scratch", (env->scratch_size + 7) & ~7u,
+	    make_array(hdl, en, DT_MAP_SCRATCH, "dt_scratch", dt_scratch_bytes(env),
 		       n * DT_NLEVELS, 0) != 0)
 		return -1;
 	if (uses(en, DT_MAP_BELL) && make_map(hdl, en, DT_MAP_BELL, "dt_bell", BPF_MAP_TYPE_RINGBUF,

@@ -36,6 +36,8 @@ typedef struct dt_builtin {
 } dt_builtin_t;
 
 const dt_builtin_t *dt_builtin_find(const char *name);
+/* A type as builtins.def names it, for the built-in that the node names. */
+dt_type_t *dt_builtin_type(dt_compile_t *, const char *text, const dt_node_t *at);
 /* The handle's own identifier of a built-in: made on first use, its type read then. */
 dt_ident_t *dt_builtin_ident(dt_compile_t *, const dt_builtin_t *, const dt_node_t *);
 /* After a program: this-> names are its own and are forgotten. */

@@ -75,11 +75,12 @@ static int count_list(const dt_node_t *list)
 
 /*
  * The types of the prototype's parameters (void for words that are no type), kept with
- * the handle's identifier of the built-in.
+ * the handle's identifier of the built-in that the call names.
  */
-static dt_type_t **param_types(dt_compile_t *c, dt_ident_t *ident, const char *args)
+static dt_type_t **param_types(dt_compile_t *c, const dt_node_t *at, const char *args)
 {
 	int least, most, n = count_params(args, &least, &most), i = 0;
+	dt_ident_t *ident = at->ident;
 	dt_param_t param;
 
 	if (ident->keys != NULL)
@@ -89,7 +90,7 @@ static dt_type_t **param_types(dt_compile_t *c, dt_ident_t *ident, const char *a
 		ident->keys[i] = c->hdl->types.void_;
 		if (strpbrk(param.word, "@.") == NULL && !is_word(&param, "fmt") &&
 		    !is_word(&param, "const"))
-			ident->keys[i] = dt_parse_type(c, param.word);
+			ident->keys[i] = dt_builtin_type(c, param.word, at);
 		i++;
 	}
 	return ident->keys;
@@ -182,7 +183,7 @@ dt_node_t *dt_check_call(dt_compile_t *c, dt_node_t *n)
 	count_params(builtin->args, &least, &most);
 	if (passed < least || passed > most)
 		dt_check_badlength(c, n, D_PROTO_LEN, name, passed, least, most);
-	types = param_types(c, n->ident, builtin->args);
+	types = param_types(c, n, builtin->args);
 	n->list = dt_check_list(c, n->list, dt_check_expr);
 	for (link = &n->list; *link != NULL; link = &(*link)->next, i++) {
 		next = (*link)->next;
@@ -367,7 +368,7 @@ static dt_node_t *check_actionarg(dt_compile_t *c, dt_actioncall_t *a,
 /* Pairs arguments with parameters; the last parameter may take several. */
 static void check_actionargs(dt_compile_t *c, dt_actioncall_t *a)
 {
-	dt_type_t **types = param_types(c, a->call->ident, a->builtin->args);
+	dt_type_t **types = param_types(c, a->call, a->builtin->args);
 	const char *cursor = a->builtin->args;
 	dt_node_t *list = a->call->list, **tail = &a->call->list, *next;
 	dt_param_t param = {.word = ""};

@@ -356,7 +356,7 @@ static dt_node_t *only_index(dt_compile_t *c, dt_node_t *n)
 static dt_node_t *builtin_element(dt_compile_t *c, dt_node_t *n,
 				  const dt_builtin_t *builtin)
 {
-	dt_ident_t *ident = dt_builtin_ident(c, builtin, n);
+	dt_ident_t *ident = dt_builtin_ident(c, builtin, n->left);
 
 	n->list = only_index(c, n);
 	n->left = NULL;
@@ -517,9 +517,10 @@ static dt_node_t *target_index(dt_compile_t *c, dt_node_t *n, dt_type_t *type)
 	ident = dt_ident_lookup(c->hdl, (dt_scope_t)name->value, name->string);
 	if (ident == NULL && !is_predefined(c, name)) {
 		if (name->value == DT_SCOPE_THIS)
-			dt_compile_error(c, D_ARR_LOCAL, n->line, n->column,
-					 "cannot declare clause-local associative array %s",
-					 name->string);
+			dt_compile_error(
+			    c, D_ARR_LOCAL, n->line, n->column,
+			    "cannot declare clause-local associative array this->%s",
+			    name->string);
 		ident = dt_ident_add(c, (dt_scope_t)name->value, DT_I_ASSOC, name->string);
 		ident->type = type;
 	} else if (ident != NULL && ident->kind == DT_I_ASSOC &&

@@ -148,6 +148,20 @@ static bool evaluate_cast(dt_parser_t *p, const dt_node_t *node, dt_constant_t *
 	return true;
 }
 
+/* The value of an inline that was found to be constant when it was declared. What it names is
+ * not looked into: it may be itself. */
+static bool evaluate_inline(dt_parser_t *p, const dt_ident_t *ident, dt_constant_t *result)
+{
+	const dt_node_t *body = ident->inline_body;
+
+	if (ident->kind != DT_I_INLINE || body == NULL)
+		return false;
+	if (body->kind != DT_N_INT &&
+	    (body->kind != DT_N_CAST || body->left->kind != DT_N_INT))
+		return false;
+	return dt_parse_evaluate(p, body, result);
+}
+
 /* An enumerator, of the enum that is being read or of another, or an inline constant. */
 static bool evaluate_name(dt_parser_t *p, const dt_node_t *node, dt_constant_t *result)
 {
@@ -165,8 +179,7 @@ static bool evaluate_name(dt_parser_t *p, const dt_node_t *node, dt_constant_t *
 	}
 	ident = dt_ident_lookup(p->cc->hdl, DT_SCOPE_GLOBAL, node->string);
 	if (ident != NULL)
-		return ident->kind == DT_I_INLINE && ident->inline_body != NULL &&
-		       dt_parse_evaluate(p, ident->inline_body, result);
+		return evaluate_inline(p, ident, result);
 	enumerator = dt_enumerator_lookup(p->cc->hdl, node->string, NULL);
 	if (enumerator == NULL)
 		return false;

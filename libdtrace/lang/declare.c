@@ -149,6 +149,9 @@ static void declare_typedef(dt_parser_t *p, const dt_declspec_t *spec,
 	type->name = dt_arena_strndup(hdl->arena, d->name, strlen(d->name));
 	if (type->name == NULL)
 		dt_compile_error(p->cc, D_NOMEM, 0, 0, "out of memory");
+	/* A typedef of a typedef is one of what that stands for: chains stay short. */
+	while (target->kind == DT_K_TYPEDEF && target->name != NULL)
+		target = target->ref;
 	type->ref = target;
 	type->size = target->size;
 	type->align = target->align;

@@ -223,6 +223,22 @@ const dt_ident_t *dt_builtin_lookup(const char *name)
 	return builtin == NULL ? NULL : &builtin->ident;
 }
 
+dt_type_t *dt_builtin_type(dt_compile_t *c, const char *text, const dt_node_t *at)
+{
+	dt_type_t *type = dt_type_lookup_local(c->hdl, DT_K_TYPEDEF, text);
+	char tag[64];
+
+	if (type != NULL)
+		return type;
+	if (sscanf(text, "struct %63s", tag) == 1 &&
+	    dt_type_lookup(c->hdl, DT_K_STRUCT, tag) == NULL)
+		dt_compile_error(
+		    c, D_TYPE_ERR, at->line, at->column,
+		    "%s is not available: the type struct %s is not known here", at->string,
+		    tag);
+	return dt_parse_type(c, text);
+}
+
 dt_ident_t *dt_builtin_ident(dt_compile_t *c, const dt_builtin_t *builtin,
 			     const dt_node_t *at)
 {
@@ -233,14 +249,8 @@ dt_ident_t *dt_builtin_ident(dt_compile_t *c, const dt_builtin_t *builtin,
 
 	if (ident != NULL && ident->kind == constant->kind)
 		return ident;
-	if (builtin->result != NULL) {
-		type = dt_parse_type(c, builtin->result);
-		if (type == NULL)
-			dt_compile_error(
-			    c, D_TYPE_ERR, at->line, at->column,
-			    "%s is not available: its type, %s, is not known here",
-			    constant->name, builtin->result);
-	}
+	if (builtin->result != NULL)
+		type = dt_builtin_type(c, builtin->result, at);
 	ident = dt_ident_add(c, DT_SCOPE_GLOBAL, constant->kind, constant->name);
 	ident->id = constant->id;
 	ident->nkeys = constant->nkeys;

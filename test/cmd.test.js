@@ -274,8 +274,8 @@ describe('options', { skip }, () => {
 		const { stdout } = await run(['-F', '-c', `${victim} umask 1`, '-n',
 			'syscall::umask:entry,syscall::umask:return/pid == $target/{}']);
 
-		assert.match(stdout, new RegExp(['^CPU FUNCTION {34}', '[ \\d]{3}  -> umask {32,34}',
-			'[ \\d]{3}  <- umask {32,34}', '', '$'].join('\n')));
+		assert.match(stdout, new RegExp(['^CPU FUNCTION {33}', '[ \\d]{3}  => umask {33}',
+			'[ \\d]{3}  <= umask {33}', '', '$'].join('\n')));
 	});
 
 	test('-w is told', async () => {

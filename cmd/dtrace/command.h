@@ -117,6 +117,8 @@ _Noreturn void fatal(command_t *, const char *format, ...)
 /* fatal() with the library's words for its last error after a colon. */
 _Noreturn void fatal_library(command_t *, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
+/* The library's words for its last error. */
+const char *library_words(const command_t *);
 void *allocate(command_t *, void *old, size_t count, size_t size);
 char *duplicate(command_t *, const char *, size_t length);
 

@@ -47,7 +47,7 @@ static int list_description(dtrace_hdl_t *dtp, dtrace_prog_t *prog, dtrace_stmtd
 	if (dtrace_probe_iter(dtp, probe, list_probe, command) == 0)
 		return 0;
 	warning("failed to match %s:%s:%s:%s: %s", probe->dtpd_provider, probe->dtpd_mod,
-		probe->dtpd_func, probe->dtpd_name, dtrace_errmsg(dtp, dtrace_errno(dtp)));
+		probe->dtpd_func, probe->dtpd_name, library_words(command));
 	command->status = STATUS_ERROR;
 	return 0;
 }

@@ -61,10 +61,13 @@ void fatal(command_t *command, const char *format, ...)
 	give_up(command);
 }
 
+const char *library_words(const command_t *command)
+{
+	return dtrace_errmsg(command->dtp, dtrace_errno(command->dtp));
+}
+
 void fatal_library(command_t *command, const char *format, ...)
 {
-	const char *words = dtrace_errmsg(command->dtp, dtrace_errno(command->dtp));
-	size_t length = strlen(words);
 	va_list arguments;
 
 	fflush(stdout);
@@ -72,9 +75,7 @@ void fatal_library(command_t *command, const char *format, ...)
 	va_start(arguments, format);
 	vfprintf(stderr, format, arguments);
 	va_end(arguments);
-	fprintf(stderr, "%s%s", *format != '\0' ? ": " : "", words);
-	if (length == 0 || words[length - 1] != '\n')
-		fputc('\n', stderr);
+	fprintf(stderr, ": %s\n", library_words(command));
 	give_up(command);
 }
 

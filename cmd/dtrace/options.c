@@ -126,7 +126,7 @@ static void apply_pid(command_t *command, const option_t *option, const char *ar
 		fatal(command, "invalid pid: %s", argument);
 	victim = dtrace_proc_grab(command->dtp, (pid_t)pid, 0);
 	if (victim == NULL)
-		fatal_library(command, "%s", "");
+		fatal(command, "%s", library_words(command));
 	add_victim(command, victim);
 }
 
@@ -180,7 +180,7 @@ static void apply_command(command_t *command, const option_t *option, const char
 
 	victim = dtrace_proc_create(command->dtp, words[0], words);
 	if (victim == NULL)
-		fatal_library(command, "%s", "");
+		fatal(command, "%s", library_words(command));
 	add_victim(command, victim);
 	while (count > 0)
 		free(words[--count]);
@@ -290,30 +290,41 @@ static void add_argument(command_t *command, char *argument)
 	command->arguments[command->narguments] = NULL;
 }
 
-/* One reading of the line. False: not one of our options, told on stderr. */
+static bool read_option(command_t *command, int letter, stage_t stage)
+{
+	const option_t *option = option_find(letter);
+
+	if (option == NULL) {
+		warning(letter == ':' ? "option requires an argument -- %c"
+				      : "illegal option -- %c",
+			optopt);
+		return false;
+	}
+	if (option->stage == stage)
+		option->apply(command, option, option->has_argument ? optarg : NULL);
+	return true;
+}
+
+/*
+ * One reading of the line. False: not one of our options, told on stderr. getopt(3) takes
+ * the first word for the command's name, so each argument stands for it in the words that
+ * follow, and -- ends the options before the next argument only.
+ */
 static bool read_line(command_t *command, int argc, char *argv[], stage_t stage)
 {
 	char letters[2 * NOPTIONS + 3];
-	const option_t *option;
 	int letter;
 
 	option_letters(letters);
-	/* 0 makes glibc forget an earlier reading, inside a cluster of letters too. */
-	for (optind = 0; optind < argc; optind++) {
-		while ((letter = getopt(argc, argv, letters)) != -1) {
-			option = option_find(letter);
-			if (option == NULL) {
-				warning(letter == ':' ? "option requires an argument -- %c"
-						      : "illegal option -- %c",
-					optopt);
+	while (argc > 0) {
+		optind = 0; /* glibc: begin anew */
+		while ((letter = getopt(argc, argv, letters)) != -1)
+			if (!read_option(command, letter, stage))
 				return false;
-			}
-			if (option->stage == stage)
-				option->apply(command, option,
-					      option->has_argument ? optarg : NULL);
-		}
-		if (stage == EARLY && optind < argc)
-			add_argument(command, argv[optind]);
+		argc -= optind;
+		argv += optind;
+		if (stage == EARLY && argc > 0)
+			add_argument(command, argv[0]);
 	}
 	return true;
 }

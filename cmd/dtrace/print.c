@@ -41,8 +41,8 @@ static void print_flow(command_t *command, const dtrace_probedata_t *data)
 	else
 		snprintf(label, sizeof(label), "%s%s", data->dtpda_prefix,
 			 probe->dtpd_func);
-	print(command, "%3d %*s%-*s ", data->dtpda_cpu, indent, "",
-	      indent < 41 ? 41 - indent : 0, label);
+	print(command, "%3d  %*s%-*s ", data->dtpda_cpu, indent, "",
+	      indent < 40 ? 40 - indent : 0, label);
 }
 
 static void print_columns(command_t *command, const dtrace_probedata_t *data)

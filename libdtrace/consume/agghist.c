@@ -82,7 +82,8 @@ static int bar_length(const hist_t *hist, int64_t count, int width)
 }
 
 /* What follows the bucket's label: the bar, or both halves of it, and the count. */
-static int print_count(dtrace_hdl_t *hdl, dt_outbuf_t *out, const hist_t *hist, int64_t count)
+static int print_count(dtrace_hdl_t *hdl, dt_outbuf_t *out, const hist_t *hist,
+		       int64_t count)
 {
 	bool is_mixed = hist->has_positives && hist->has_negatives;
 	int width = is_mixed ? BAR_WIDTH / 2 : BAR_WIDTH;
@@ -122,7 +123,8 @@ static int print_quantize(dtrace_hdl_t *hdl, dt_outbuf_t *out, const int64_t *va
 
 	init(&hist, value, DTRACE_QUANTIZE_NBUCKETS, DTRACE_QUANTIZE_ZEROBUCKET, normal);
 	for (i = hist.first; i <= hist.last; i++) {
-		if (print_bucket(hdl, out, &hist, i, "", DTRACE_QUANTIZE_BUCKETVAL(i)) == -1)
+		if (print_bucket(hdl, out, &hist, i, "", DTRACE_QUANTIZE_BUCKETVAL(i)) ==
+		    -1)
 			return -1;
 	}
 	return 0;

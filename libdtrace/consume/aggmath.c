@@ -37,12 +37,12 @@ void dt_llsteps_begin(dt_llsteps_t *steps, uint64_t arg)
 	uint32_t i;
 
 	*steps = (dt_llsteps_t){
-		.factor = DTRACE_LLQUANTIZE_FACTOR(arg),
-		.order = DTRACE_LLQUANTIZE_LOW(arg),
-		.high = DTRACE_LLQUANTIZE_HIGH(arg),
-		.nsteps = DTRACE_LLQUANTIZE_NSTEP(arg),
-		.bucket = 1,
-		.value = 1,
+	    .factor = DTRACE_LLQUANTIZE_FACTOR(arg),
+	    .order = DTRACE_LLQUANTIZE_LOW(arg),
+	    .high = DTRACE_LLQUANTIZE_HIGH(arg),
+	    .nsteps = DTRACE_LLQUANTIZE_NSTEP(arg),
+	    .bucket = 1,
+	    .value = 1,
 	};
 	for (i = 0; i < steps->order; i++) {
 		if (!multiply(&steps->value, steps->factor)) {
@@ -198,7 +198,8 @@ static long double lquantize_magnitude(uint64_t arg, const int64_t *buckets, int
 	return sum;
 }
 
-static long double llquantize_magnitude(uint64_t arg, const int64_t *buckets, int64_t *zeros)
+static long double llquantize_magnitude(uint64_t arg, const int64_t *buckets,
+					int64_t *zeros)
 {
 	uint32_t bucket = 0;
 	long double sum = 0;

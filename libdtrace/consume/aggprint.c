@@ -32,7 +32,9 @@ int dt_print_aggvalue(dtrace_hdl_t *hdl, FILE *fp, const dtrace_recdesc_t *rec,
 	if (dt_agg_nbuckets(rec->dtrd_action, rec->dtrd_arg) != 0)
 		return print_hist(hdl, fp, rec->dtrd_action, data, normal);
 	return dt_printf(hdl, fp, " %16" PRId64,
-			 dt_agg_scalar(rec->dtrd_action, data, normal)) < 0 ? -1 : 0;
+			 dt_agg_scalar(rec->dtrd_action, data, normal)) < 0
+		   ? -1
+		   : 0;
 }
 
 static int print_keys(const dtrace_aggdata_t *agg, FILE *fp)
@@ -44,8 +46,8 @@ static int print_keys(const dtrace_aggdata_t *agg, FILE *fp)
 	for (i = 1; i < desc->dtagd_nrecs - 1; i++) {
 		const dtrace_recdesc_t *rec = &desc->dtagd_rec[i];
 
-		if (dt_print_value(hdl, fp, rec, agg->dtada_data + rec->dtrd_offset, DT_WIDTH_KEY,
-				   1) < 0 ||
+		if (dt_print_value(hdl, fp, rec, agg->dtada_data + rec->dtrd_offset,
+				   DT_WIDTH_KEY, 1) < 0 ||
 		    dt_buffered_flush(hdl, NULL, rec, agg, DTRACE_BUFDATA_AGGKEY) < 0)
 			return -1;
 	}
@@ -55,7 +57,8 @@ static int print_keys(const dtrace_aggdata_t *agg, FILE *fp)
 static int print_value(const dtrace_aggdata_t *agg, FILE *fp)
 {
 	dtrace_hdl_t *hdl = agg->dtada_handle;
-	const dtrace_recdesc_t *rec = &agg->dtada_desc->dtagd_rec[agg->dtada_desc->dtagd_nrecs - 1];
+	const dtrace_recdesc_t *rec =
+	    &agg->dtada_desc->dtagd_rec[agg->dtada_desc->dtagd_nrecs - 1];
 
 	if (dt_print_aggvalue(hdl, fp, rec, agg->dtada_data + rec->dtrd_offset,
 			      agg->dtada_normal) < 0)
@@ -98,12 +101,14 @@ int dt_print_aggs(const dtrace_aggdata_t **aggs, int n, void *arg)
 		if (print_value(aggs[i], print->fp) < 0)
 			return DTRACE_AGGWALK_ERROR;
 	}
-	return print_end(aggs[0], print->fp) < 0 ? DTRACE_AGGWALK_ERROR : DTRACE_AGGWALK_NEXT;
+	return print_end(aggs[0], print->fp) < 0 ? DTRACE_AGGWALK_ERROR
+						 : DTRACE_AGGWALK_NEXT;
 }
 
 int dtrace_aggregate_print(dtrace_hdl_t *hdl, FILE *fp, dtrace_aggregate_walk_f *walk)
 {
 	dt_aggprint_t print = {.fp = fp, .unprinted_only = true};
 
-	return (walk != NULL ? walk : dtrace_aggregate_walk_sorted)(hdl, dt_print_agg, &print);
+	return (walk != NULL ? walk : dtrace_aggregate_walk_sorted)(hdl, dt_print_agg,
+								    &print);
 }

@@ -19,6 +19,7 @@
  */
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include "consume/aggregate.h"
 #include "consume/output.h"
@@ -26,10 +27,13 @@
 
 #define CHAINS_INITIAL 64
 #define SLAB_ENTRIES_MAX 1024
+#define SLAB_MALLOC_MAX 65536 /* bytes; larger ones are mapped */
+#define SLAB_SIZE_MAX (1 << 20)
 #define KEYS_OFFSET sizeof(uint32_t) /* behind the varid */
 
 typedef struct dt_aggslab {
 	struct dt_aggslab *next;
+	size_t mapped;	    /* bytes to unmap; 0: from malloc() */
 	uint64_t entries[]; /* of the variable's entry_size each */
 } dt_aggslab_t;
 
@@ -109,7 +113,8 @@ static dtrace_aggdesc_t *make_desc(const dt_aggvar_t *var)
 {
 	const dt_agglayout_t *layout = &var->layout;
 	const char *name = layout->name != NULL ? layout->name : "";
-	size_t size = sizeof(dtrace_aggdesc_t) + (layout->nkeys + 1) * sizeof(dtrace_recdesc_t);
+	size_t size =
+	    sizeof(dtrace_aggdesc_t) + (layout->nkeys + 1) * sizeof(dtrace_recdesc_t);
 	dtrace_aggdesc_t *desc = calloc(1, size + strlen(name) + 1);
 	uint32_t i;
 
@@ -122,9 +127,9 @@ static dtrace_aggdesc_t *make_desc(const dt_aggvar_t *var)
 	desc->dtagd_size = layout->shown_size;
 	desc->dtagd_nrecs = (int)layout->nkeys + 2;
 	desc->dtagd_rec[0] = (dtrace_recdesc_t){
-		.dtrd_action = DTRACEACT_DIFEXPR,
-		.dtrd_size = sizeof(uint32_t),
-		.dtrd_alignment = sizeof(uint32_t),
+	    .dtrd_action = DTRACEACT_DIFEXPR,
+	    .dtrd_size = sizeof(uint32_t),
+	    .dtrd_alignment = sizeof(uint32_t),
 	};
 	for (i = 0; i < layout->nkeys; i++) {
 		desc->dtagd_rec[i + 1] = layout->keys[i].rec;
@@ -132,11 +137,11 @@ static dtrace_aggdesc_t *make_desc(const dt_aggvar_t *var)
 			desc->dtagd_rec[i + 1].dtrd_uarg |= DT_RECORD_STRING;
 	}
 	desc->dtagd_rec[i + 1] = (dtrace_recdesc_t){
-		.dtrd_action = layout->func,
-		.dtrd_size = var->shown_value_size,
-		.dtrd_offset = layout->value_offset,
-		.dtrd_alignment = sizeof(uint64_t),
-		.dtrd_arg = layout->arg,
+	    .dtrd_action = layout->func,
+	    .dtrd_size = var->shown_value_size,
+	    .dtrd_offset = layout->value_offset,
+	    .dtrd_alignment = sizeof(uint64_t),
+	    .dtrd_arg = layout->arg,
 	};
 	return desc;
 }
@@ -182,7 +187,8 @@ static bool has_sane_keys(const dt_agglayout_t *layout)
 	for (i = 0; i < layout->nkeys; i++) {
 		const dtrace_recdesc_t *rec = &layout->keys[i].rec;
 
-		if (rec->dtrd_offset < KEYS_OFFSET || rec->dtrd_offset > layout->value_offset ||
+		if (rec->dtrd_offset < KEYS_OFFSET ||
+		    rec->dtrd_offset > layout->value_offset ||
 		    rec->dtrd_size > layout->value_offset - rec->dtrd_offset)
 			return false;
 	}
@@ -193,9 +199,10 @@ static bool has_sane_keys(const dt_agglayout_t *layout)
 static bool is_sane(const dt_agglayout_t *layout)
 {
 	uint32_t size = dt_agg_value_size(layout->func, layout->arg);
-	uint32_t kernel_size = layout->func == DTRACEAGG_LQUANTIZE ||
-			       layout->func == DTRACEAGG_LLQUANTIZE
-			       ? size - (uint32_t)sizeof(uint64_t) : size;
+	uint32_t kernel_size =
+	    layout->func == DTRACEAGG_LQUANTIZE || layout->func == DTRACEAGG_LLQUANTIZE
+		? size - (uint32_t)sizeof(uint64_t)
+		: size;
 
 	return layout->varid > 0 && DTRACEACT_ISAGG(layout->func) &&
 	       layout->value_size == kernel_size && layout->value_offset > 0 &&
@@ -206,10 +213,12 @@ static bool is_sane(const dt_agglayout_t *layout)
 dt_aggvar_t *dt_aggs_var(const dt_aggs_t *aggs, dtrace_aggvarid_t varid)
 {
 	return aggs != NULL && varid > 0 && (uint64_t)varid <= aggs->nvars
-	       ? aggs->vars[varid - 1] : NULL;
+		   ? aggs->vars[varid - 1]
+		   : NULL;
 }
 
-dt_aggvar_t *dt_aggs_add_var(dtrace_hdl_t *hdl, dt_aggs_t *aggs, const dt_agglayout_t *layout)
+dt_aggvar_t *dt_aggs_add_var(dtrace_hdl_t *hdl, dt_aggs_t *aggs,
+			     const dt_agglayout_t *layout)
 {
 	dt_aggvar_t *var = dt_aggs_var(aggs, layout->varid);
 	size_t needed;
@@ -247,9 +256,36 @@ void *dt_aggvar_zero(dt_aggvar_t *var)
 			return NULL;
 		*(uint32_t *)var->zero = (uint32_t)var->layout.varid;
 		if (var->hist_offset != 0)
-			dt_agg_set_identity(var, (char *)var->zero + var->layout.value_offset);
+			dt_agg_set_identity(var,
+					    (char *)var->zero + var->layout.value_offset);
 	}
 	return var->zero;
+}
+
+/*
+ * Large slabs are mapped with their pages there at once: faulting them in one by one costs
+ * several times what filling them does.
+ */
+static dt_aggslab_t *alloc_slab(size_t size)
+{
+	bool is_mapped = size > SLAB_MALLOC_MAX;
+	dt_aggslab_t *slab = is_mapped
+				 ? mmap(NULL, size, PROT_READ | PROT_WRITE,
+					MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0)
+				 : malloc(size);
+
+	if (slab == NULL || slab == MAP_FAILED)
+		return NULL;
+	slab->mapped = is_mapped ? size : 0;
+	return slab;
+}
+
+static void free_slab(dt_aggslab_t *slab)
+{
+	if (slab->mapped != 0)
+		munmap(slab, slab->mapped);
+	else
+		free(slab);
 }
 
 static void free_var(dt_aggvar_t *var)
@@ -260,7 +296,7 @@ static void free_var(dt_aggvar_t *var)
 		return;
 	while ((slab = var->slabs) != NULL) {
 		var->slabs = slab->next;
-		free(slab);
+		free_slab(slab);
 	}
 	free(var->zero);
 	free(var->desc);
@@ -284,7 +320,9 @@ static dt_aggentry_t *alloc_entry(dt_aggvar_t *var)
 
 		if (n > SLAB_ENTRIES_MAX)
 			n = SLAB_ENTRIES_MAX;
-		slab = malloc(sizeof(*slab) + n * var->entry_size);
+		if (n > 1 && n * var->entry_size > SLAB_SIZE_MAX)
+			n = SLAB_SIZE_MAX / var->entry_size + 1;
+		slab = alloc_slab(sizeof(*slab) + n * var->entry_size);
 		if (slab == NULL)
 			return NULL;
 		slab->next = var->slabs;
@@ -292,7 +330,8 @@ static dt_aggentry_t *alloc_entry(dt_aggvar_t *var)
 		var->slab_entries = var->unused = n;
 	}
 	var->unused--;
-	return (dt_aggentry_t *)((char *)var->slabs->entries + var->unused * var->entry_size);
+	return (dt_aggentry_t *)((char *)var->slabs->entries +
+				 var->unused * var->entry_size);
 }
 
 /* One block: a pointer for each CPU, then the values. NULL: out of memory. */
@@ -315,7 +354,8 @@ void dt_aggentry_clear(dtrace_hdl_t *hdl, dt_aggentry_t *entry)
 	int cpu;
 
 	dt_agg_set_identity(var, entry->data + var->layout.value_offset);
-	for (cpu = 0; entry->agg.dtada_percpu != NULL && cpu < dt_consumer_ncpus(hdl); cpu++)
+	for (cpu = 0; entry->agg.dtada_percpu != NULL && cpu < dt_consumer_ncpus(hdl);
+	     cpu++)
 		dt_agg_set_identity(var, entry->agg.dtada_percpu[cpu]);
 }
 
@@ -370,13 +410,13 @@ static dt_aggentry_t *add_entry(dtrace_hdl_t *hdl, dt_aggs_t *aggs, dt_aggvar_t 
 	*(uint32_t *)entry->data = (uint32_t)var->layout.varid;
 	dt_agg_set_identity(var, entry->data + var->layout.value_offset);
 	entry->agg = (dtrace_aggdata_t){
-		.dtada_handle = hdl,
-		.dtada_desc = var->desc,
-		.dtada_edesc = var->edesc,
-		.dtada_pdesc = var->pdesc,
-		.dtada_data = entry->data,
-		.dtada_size = var->layout.shown_size,
-		.dtada_normal = 1,
+	    .dtada_handle = hdl,
+	    .dtada_desc = var->desc,
+	    .dtada_edesc = var->edesc,
+	    .dtada_pdesc = var->pdesc,
+	    .dtada_data = entry->data,
+	    .dtada_size = var->layout.shown_size,
+	    .dtada_normal = 1,
 	};
 	if (dt_option_is_on(hdl, DT_OPT_AGGPERCPU)) {
 		entry->agg.dtada_percpu = make_percpu(hdl, var);
@@ -459,8 +499,8 @@ static uint64_t hash_keys(const dt_aggvar_t *var, const void *shown)
 	return hash;
 }
 
-static dt_aggentry_t *find_entry(const dt_aggs_t *aggs, const dt_aggvar_t *var, uint64_t hash,
-				 const void *shown)
+static dt_aggentry_t *find_entry(const dt_aggs_t *aggs, const dt_aggvar_t *var,
+				 uint64_t hash, const void *shown)
 {
 	size_t size = var->layout.value_offset - KEYS_OFFSET;
 	dt_aggentry_t *entry;
@@ -470,7 +510,8 @@ static dt_aggentry_t *find_entry(const dt_aggs_t *aggs, const dt_aggvar_t *var, 
 	for (entry = aggs->chains[hash & (aggs->nchains - 1)]; entry != NULL;
 	     entry = entry->next) {
 		if (entry->hash == hash && entry->var == var &&
-		    memcmp(entry->data + KEYS_OFFSET, (const char *)shown + KEYS_OFFSET, size) == 0)
+		    memcmp(entry->data + KEYS_OFFSET, (const char *)shown + KEYS_OFFSET,
+			   size) == 0)
 			return entry;
 	}
 	return NULL;
@@ -561,7 +602,8 @@ int dt_aggs_merge(dtrace_hdl_t *hdl, const dt_agglayout_t *layout, processorid_t
 	return 0;
 }
 
-/* ---- All or one variable -------------------------------------------------------------- */
+/* ---- All or one variable --------------------------------------------------------------
+ */
 
 dt_aggs_t *dt_aggs_create(void)
 {

@@ -22,14 +22,14 @@ struct dt_aggvar {
 	dtrace_eprobedesc_t *edesc;
 	dtrace_probedesc_t *pdesc;
 	uint32_t shown_value_size, nbuckets;
-	uint32_t hist_offset;	/* of the buckets in a value as shown */
-	uint64_t signed_keys;	/* a bit for each of the first 64 */
-	bool is_settled;	/* keys are compared as given: no symbols, no gaps */
+	uint32_t hist_offset; /* of the buckets in a value as shown */
+	uint64_t signed_keys; /* a bit for each of the first 64 */
+	bool is_settled;      /* keys are compared as given: no symbols, no gaps */
 	size_t entry_size;
 	struct dt_aggslab *slabs;
 	dt_aggentry_t *free;
 	size_t unused, slab_entries; /* entries left in the newest slab, and its size */
-	void *zero;		/* data of a key that only other aggregations have */
+	void *zero;		     /* data of a key that only other aggregations have */
 };
 
 /* One key with its value. */
@@ -47,7 +47,7 @@ struct dt_aggs {
 	dt_aggvar_t **vars; /* by varid - 1; NULL: nothing yet */
 	size_t nvars;
 	dt_aggentry_t **chains;
-	size_t nchains; /* a power of two */
+	size_t nchains;		 /* a power of two */
 	dt_aggentry_t **entries; /* in order of creation */
 	size_t nentries, capacity;
 	uint64_t created;

@@ -13,18 +13,13 @@
 #include "consume/output.h"
 
 /* What is compared first, and what among equals; then the order of creation. */
-typedef enum sortorder {
-	SORT_VARKEY,
-	SORT_VARVAL,
-	SORT_KEYVAR,
-	SORT_VALVAR
-} sortorder_t;
+typedef enum sortorder { SORT_VARKEY, SORT_VARVAL, SORT_KEYVAR, SORT_VALVAR } sortorder_t;
 
 typedef struct sorting {
 	sortorder_t order;
-	bool is_backwards;	 /* the ...rev... walks: everything */
-	bool is_reversed;	 /* option aggsortrev: keys and values, not variables */
-	uint32_t keypos;	 /* option aggsortkeypos: which key is the first */
+	bool is_backwards; /* the ...rev... walks: everything */
+	bool is_reversed;  /* option aggsortrev: keys and values, not variables */
+	uint32_t keypos;   /* option aggsortkeypos: which key is the first */
 } sorting_t;
 
 typedef struct item {
@@ -63,9 +58,9 @@ static keyref_t get_key(const dt_aggentry_t *entry, uint32_t key)
 	const dtrace_recdesc_t *rec = &entry->var->desc->dtagd_rec[key + 1];
 
 	return (keyref_t){
-		.rec = rec,
-		.data = entry->data + rec->dtrd_offset,
-		.is_signed = key < 64 && (entry->var->signed_keys >> key & 1),
+	    .rec = rec,
+	    .data = entry->data + rec->dtrd_offset,
+	    .is_signed = key < 64 && (entry->var->signed_keys >> key & 1),
 	};
 }
 
@@ -136,7 +131,8 @@ static int compare_vars(const item_t *left, const item_t *right)
 	return l < r ? -1 : l > r;
 }
 
-static int compare_forwards(const item_t *left, const item_t *right, const sorting_t *sorting)
+static int compare_forwards(const item_t *left, const item_t *right,
+			    const sorting_t *sorting)
 {
 	bool vars_first = sorting->order == SORT_VARKEY || sorting->order == SORT_VARVAL;
 	bool by_value = sorting->order == SORT_VARVAL || sorting->order == SORT_VALVAR;
@@ -210,7 +206,8 @@ static void add_totals(const dt_aggentry_t *entry, totals_t *totals)
 	for (i = 0; i < n; i++) {
 		int64_t value = var->layout.func == DTRACEAGG_AVG ? dt_agg_average(words)
 				: var->layout.func == DTRACEAGG_STDDEV
-				? (int64_t)dt_agg_stddev(words) : words[i];
+				    ? (int64_t)dt_agg_stddev(words)
+				    : words[i];
 
 		if (value == 0)
 			continue;
@@ -251,8 +248,8 @@ static void set_totals(dtrace_hdl_t *hdl, dt_aggs_t *aggs)
 {
 	size_t i;
 
-	if (!dt_option_is_on(hdl, DT_OPT_AGGHIST) && !dt_option_is_on(hdl, DT_OPT_AGGPACK) &&
-	    !dt_option_is_on(hdl, DT_OPT_AGGZOOM))
+	if (!dt_option_is_on(hdl, DT_OPT_AGGHIST) &&
+	    !dt_option_is_on(hdl, DT_OPT_AGGPACK) && !dt_option_is_on(hdl, DT_OPT_AGGZOOM))
 		return;
 	for (i = 0; i < aggs->nvars; i++) {
 		if (aggs->vars[i] != NULL)
@@ -285,9 +282,9 @@ static sorting_t sorting_by_options(const dtrace_hdl_t *hdl, sortorder_t order)
 	dtrace_optval_t keypos = hdl->options[DT_OPT_AGGSORTKEYPOS];
 
 	return (sorting_t){
-		.order = order,
-		.is_reversed = dt_option_is_on(hdl, DT_OPT_AGGSORTREV),
-		.keypos = keypos > 0 && keypos <= INT32_MAX ? (uint32_t)keypos : 0,
+	    .order = order,
+	    .is_reversed = dt_option_is_on(hdl, DT_OPT_AGGSORTREV),
+	    .keypos = keypos > 0 && keypos <= INT32_MAX ? (uint32_t)keypos : 0,
 	};
 }
 
@@ -295,8 +292,8 @@ static sorting_t sorting_by_options(const dtrace_hdl_t *hdl, sortorder_t order)
  * The entries of one variable (0: of all), sorted; *n gets how many. The caller frees
  * them. NULL with the error set; of no entries, an array of none.
  */
-static item_t *sorted_items(dtrace_hdl_t *hdl, const dt_aggs_t *aggs, dtrace_aggvarid_t varid,
-			    sorting_t *sorting, size_t *n)
+static item_t *sorted_items(dtrace_hdl_t *hdl, const dt_aggs_t *aggs,
+			    dtrace_aggvarid_t varid, sorting_t *sorting, size_t *n)
 {
 	item_t *items = malloc((aggs->nentries + 1) * sizeof(*items));
 	size_t i;
@@ -313,9 +310,9 @@ static item_t *sorted_items(dtrace_hdl_t *hdl, const dt_aggs_t *aggs, dtrace_agg
 		if (entry->is_removed || (varid != 0 && entry->var->layout.varid != varid))
 			continue;
 		item->entry = entry;
-		item->value = dt_agg_magnitude(entry->var,
-					       entry->data + entry->var->layout.value_offset,
-					       &item->zeros);
+		item->value = dt_agg_magnitude(
+		    entry->var, entry->data + entry->var->layout.value_offset,
+		    &item->zeros);
 		++*n;
 	}
 	qsort_r(items, *n, sizeof(*items), compare_items, sorting);
@@ -356,7 +353,8 @@ static sortorder_t order_by_options(const dtrace_hdl_t *hdl)
 int dt_aggs_walk_var(dtrace_hdl_t *hdl, dtrace_aggvarid_t varid, dtrace_aggregate_f *func,
 		     void *arg)
 {
-	return walk_sorted(hdl, varid, sorting_by_options(hdl, order_by_options(hdl)), func, arg);
+	return walk_sorted(hdl, varid, sorting_by_options(hdl, order_by_options(hdl)), func,
+			   arg);
 }
 
 int dtrace_aggregate_walk_sorted(dtrace_hdl_t *hdl, dtrace_aggregate_f *func, void *arg)
@@ -383,22 +381,26 @@ int dtrace_aggregate_walk_valsorted(dtrace_hdl_t *hdl, dtrace_aggregate_f *func,
 	return walk_by(hdl, SORT_VARVAL, false, func, arg);
 }
 
-int dtrace_aggregate_walk_keyvarsorted(dtrace_hdl_t *hdl, dtrace_aggregate_f *func, void *arg)
+int dtrace_aggregate_walk_keyvarsorted(dtrace_hdl_t *hdl, dtrace_aggregate_f *func,
+				       void *arg)
 {
 	return walk_by(hdl, SORT_KEYVAR, false, func, arg);
 }
 
-int dtrace_aggregate_walk_valvarsorted(dtrace_hdl_t *hdl, dtrace_aggregate_f *func, void *arg)
+int dtrace_aggregate_walk_valvarsorted(dtrace_hdl_t *hdl, dtrace_aggregate_f *func,
+				       void *arg)
 {
 	return walk_by(hdl, SORT_VALVAR, false, func, arg);
 }
 
-int dtrace_aggregate_walk_keyrevsorted(dtrace_hdl_t *hdl, dtrace_aggregate_f *func, void *arg)
+int dtrace_aggregate_walk_keyrevsorted(dtrace_hdl_t *hdl, dtrace_aggregate_f *func,
+				       void *arg)
 {
 	return walk_by(hdl, SORT_VARKEY, true, func, arg);
 }
 
-int dtrace_aggregate_walk_valrevsorted(dtrace_hdl_t *hdl, dtrace_aggregate_f *func, void *arg)
+int dtrace_aggregate_walk_valrevsorted(dtrace_hdl_t *hdl, dtrace_aggregate_f *func,
+				       void *arg)
 {
 	return walk_by(hdl, SORT_VARVAL, true, func, arg);
 }
@@ -453,7 +455,7 @@ typedef struct join {
 	size_t nrows;
 	sorting_t sorting;
 	bool by_key;
-	int first_column;	 /* option aggsortpos */
+	int first_column; /* option aggsortpos */
 } join_t;
 
 static const dt_aggentry_t *row_entry(const join_t *join, const item_t *row)
@@ -468,7 +470,8 @@ static const dt_aggentry_t *row_entry(const join_t *join, const item_t *row)
 static int compare_rows(const void *left, const void *right, void *arg)
 {
 	const join_t *join = arg;
-	int keys = compare_keys(row_entry(join, left), row_entry(join, right), &join->sorting);
+	int keys =
+	    compare_keys(row_entry(join, left), row_entry(join, right), &join->sorting);
 	int order = join->by_key ? keys : 0, i;
 
 	for (i = 0; i < join->ncolumns && order == 0; i++) {
@@ -499,13 +502,13 @@ static int join_vars(dtrace_hdl_t *hdl, dt_aggs_t *aggs, join_t *join,
 			return dt_set_errno(hdl, EDT_NOTUPREG);
 		join->vars[i] = var;
 		join->zeros[i] = (dtrace_aggdata_t){
-			.dtada_handle = hdl,
-			.dtada_desc = var->desc,
-			.dtada_edesc = var->edesc,
-			.dtada_pdesc = var->pdesc,
-			.dtada_data = dt_aggvar_zero(var),
-			.dtada_size = var->layout.shown_size,
-			.dtada_normal = 1,
+		    .dtada_handle = hdl,
+		    .dtada_desc = var->desc,
+		    .dtada_edesc = var->edesc,
+		    .dtada_pdesc = var->pdesc,
+		    .dtada_data = dt_aggvar_zero(var),
+		    .dtada_size = var->layout.shown_size,
+		    .dtada_normal = 1,
 		};
 		if (join->zeros[i].dtada_data == NULL)
 			return dt_set_errno(hdl, EDT_NOMEM);
@@ -552,9 +555,9 @@ static int join_rows(dtrace_hdl_t *hdl, const dt_aggs_t *aggs, join_t *join)
 }
 
 /* Hands out one row: the key's own aggregation first, then one for each column. */
-static int walk_row(dtrace_hdl_t *hdl, dt_aggs_t *aggs, const join_t *join, const item_t *row,
-		    const dtrace_aggdata_t **data, dtrace_aggregate_walk_joined_f *func,
-		    void *arg)
+static int walk_row(dtrace_hdl_t *hdl, dt_aggs_t *aggs, const join_t *join,
+		    const item_t *row, const dtrace_aggdata_t **data,
+		    dtrace_aggregate_walk_joined_f *func, void *arg)
 {
 	int what, result = 0, i;
 
@@ -570,7 +573,8 @@ static int walk_row(dtrace_hdl_t *hdl, dt_aggs_t *aggs, const join_t *join, cons
 }
 
 static int walk_rows(dtrace_hdl_t *hdl, dt_aggs_t *aggs, join_t *join,
-		     const dtrace_aggdata_t **data, dtrace_aggregate_walk_joined_f *func, void *arg)
+		     const dtrace_aggdata_t **data, dtrace_aggregate_walk_joined_f *func,
+		     void *arg)
 {
 	int result = 0;
 	size_t i;
@@ -579,8 +583,8 @@ static int walk_rows(dtrace_hdl_t *hdl, dt_aggs_t *aggs, join_t *join,
 		compare_rows, join);
 	dt_aggs_begin_walk(aggs);
 	for (i = 0; i < join->nrows && result == 0; i++)
-		result = walk_row(hdl, aggs, join, join->cells + i * (size_t)join->ncolumns, data,
-				  func, arg);
+		result = walk_row(hdl, aggs, join, join->cells + i * (size_t)join->ncolumns,
+				  data, func, arg);
 	dt_aggs_end_walk(aggs);
 	return result;
 }
@@ -592,10 +596,10 @@ int dtrace_aggregate_walk_joined(dtrace_hdl_t *hdl, dtrace_aggvarid_t *varids, i
 	dtrace_optval_t pos = hdl->options[DT_OPT_AGGSORTPOS];
 	const dtrace_aggdata_t **data;
 	join_t join = {
-		.ncolumns = n,
-		.sorting = sorting_by_options(hdl, SORT_KEYVAR),
-		.by_key = dt_option_is_on(hdl, DT_OPT_AGGSORTKEY),
-		.first_column = pos > 0 && pos < n ? (int)pos : 0,
+	    .ncolumns = n,
+	    .sorting = sorting_by_options(hdl, SORT_KEYVAR),
+	    .by_key = dt_option_is_on(hdl, DT_OPT_AGGSORTKEY),
+	    .first_column = pos > 0 && pos < n ? (int)pos : 0,
 	};
 	int result = -1;
 
@@ -609,7 +613,8 @@ int dtrace_aggregate_walk_joined(dtrace_hdl_t *hdl, dtrace_aggvarid_t *varids, i
 	set_totals(hdl, aggs);
 	if (join.vars == NULL || join.zeros == NULL || data == NULL)
 		dt_set_errno(hdl, EDT_NOMEM);
-	else if (join_vars(hdl, aggs, &join, varids) == 0 && join_rows(hdl, aggs, &join) == 0)
+	else if (join_vars(hdl, aggs, &join, varids) == 0 &&
+		 join_rows(hdl, aggs, &join) == 0)
 		result = walk_rows(hdl, aggs, &join, data, func, arg);
 	free(join.vars);
 	free(join.zeros);

@@ -33,28 +33,28 @@ typedef struct convkind {
 #define P_ADDRESS "pointer or integer"
 
 static const convkind_t kinds[] = {
-	{'a', DT_CONV_KERNEL_ADDRESS, "", P_ADDRESS},
-	{'A', DT_CONV_USER_ADDRESS, "", "uaddr, ufunc, umod, or usym"},
-	{'c', DT_CONV_CHAR, "lw", P_CHAR},
-	{'C', DT_CONV_ESCAPED_CHAR, "", P_CHAR},
-	{'d', DT_CONV_INTEGER, "hl", P_INTEGER},
-	{'e', DT_CONV_FLOAT, "lL", P_FLOAT},
-	{'E', DT_CONV_FLOAT, "lL", P_FLOAT},
-	{'f', DT_CONV_FLOAT, "lL", P_FLOAT},
-	{'g', DT_CONV_FLOAT, "lL", P_FLOAT},
-	{'G', DT_CONV_FLOAT, "lL", P_FLOAT},
-	{'i', DT_CONV_SIGNED, "hl", P_INTEGER},
-	{'k', DT_CONV_STACK, "", "stack"},
-	{'o', DT_CONV_UNSIGNED, "hl", P_INTEGER},
-	{'p', DT_CONV_POINTER, "", P_ADDRESS},
-	{'P', DT_CONV_PORT, "", "uint16_t"},
-	{'s', DT_CONV_STRING, "", P_STRING},
-	{'S', DT_CONV_ESCAPED_STRING, "", P_STRING},
-	{'T', DT_CONV_MAILTIME, "", "int64_t"},
-	{'u', DT_CONV_UNSIGNED, "hl", P_INTEGER},
-	{'x', DT_CONV_UNSIGNED, "hl", P_INTEGER},
-	{'X', DT_CONV_UNSIGNED, "hl", P_INTEGER},
-	{'Y', DT_CONV_TIME, "", "int64_t"},
+    {'a', DT_CONV_KERNEL_ADDRESS, "", P_ADDRESS},
+    {'A', DT_CONV_USER_ADDRESS, "", "uaddr, ufunc, umod, or usym"},
+    {'c', DT_CONV_CHAR, "lw", P_CHAR},
+    {'C', DT_CONV_ESCAPED_CHAR, "", P_CHAR},
+    {'d', DT_CONV_INTEGER, "hl", P_INTEGER},
+    {'e', DT_CONV_FLOAT, "lL", P_FLOAT},
+    {'E', DT_CONV_FLOAT, "lL", P_FLOAT},
+    {'f', DT_CONV_FLOAT, "lL", P_FLOAT},
+    {'g', DT_CONV_FLOAT, "lL", P_FLOAT},
+    {'G', DT_CONV_FLOAT, "lL", P_FLOAT},
+    {'i', DT_CONV_SIGNED, "hl", P_INTEGER},
+    {'k', DT_CONV_STACK, "", "stack"},
+    {'o', DT_CONV_UNSIGNED, "hl", P_INTEGER},
+    {'p', DT_CONV_POINTER, "", P_ADDRESS},
+    {'P', DT_CONV_PORT, "", "uint16_t"},
+    {'s', DT_CONV_STRING, "", P_STRING},
+    {'S', DT_CONV_ESCAPED_STRING, "", P_STRING},
+    {'T', DT_CONV_MAILTIME, "", "int64_t"},
+    {'u', DT_CONV_UNSIGNED, "hl", P_INTEGER},
+    {'x', DT_CONV_UNSIGNED, "hl", P_INTEGER},
+    {'X', DT_CONV_UNSIGNED, "hl", P_INTEGER},
+    {'Y', DT_CONV_TIME, "", "int64_t"},
 };
 
 static const convkind_t *find_kind(char letter)
@@ -70,8 +70,8 @@ static const convkind_t *find_kind(char letter)
 
 static bool is_integer_class(dt_convclass_t class)
 {
-	return class == DT_CONV_INTEGER || class == DT_CONV_SIGNED || class == DT_CONV_UNSIGNED ||
-	       class == DT_CONV_POINTER;
+	return class == DT_CONV_INTEGER || class == DT_CONV_SIGNED ||
+	       class == DT_CONV_UNSIGNED || class == DT_CONV_POINTER;
 }
 
 /* ---- Compiling ---------------------------------------------------------------- */
@@ -79,16 +79,18 @@ static bool is_integer_class(dt_convclass_t class)
 typedef struct parse {
 	dtrace_hdl_t *hdl;
 	dt_format_t *format;
-	const char *at;	/* in the source */
+	const char *at; /* in the source */
 	char *text;	/* where the next literal goes */
 } parse_t;
 
 /* Records why the format is refused, with its tag. Returns false. */
-static bool refuse(parse_t *p, const char *tag, const char *words, const char *what, int length)
+static bool refuse(parse_t *p, const char *tag, const char *words, const char *what,
+		   int length)
 {
 	const char *function = p->format->is_printa ? "printa" : "printf";
 
-	dt_set_error(p->hdl, EDT_FMT, "%s( ) format: %s %.*s", function, words, length, what);
+	dt_set_error(p->hdl, EDT_FMT, "%s( ) format: %s %.*s", function, words, length,
+		     what);
 	snprintf(p->hdl->errtag, sizeof(p->hdl->errtag), "%s", tag);
 	return false;
 }
@@ -119,7 +121,8 @@ static bool parse_size(parse_t *p, int *size, bool *is_dynamic)
 	for (*size = 0; isdigit((unsigned char)*p->at); p->at++) {
 		*size = *size * 10 + (*p->at - '0');
 		if (*size > SIZE_MAX_TEXT)
-			return refuse(p, "D_PRINTF_FMT", "width or precision is too large:", begin,
+			return refuse(p, "D_PRINTF_FMT",
+				      "width or precision is too large:", begin,
 				      (int)(p->at - begin) + 1);
 	}
 	return true;
@@ -135,7 +138,8 @@ static bool parse_prefix(parse_t *p, dt_conv_t *conv, const char *begin)
 
 	if (kind == NULL)
 		return refuse(p, "D_PRINTF_FMT", "undefined conversion", begin,
-			      (int)(prefix - begin) + (int)length + (prefix[length] != '\0'));
+			      (int)(prefix - begin) + (int)length +
+				  (prefix[length] != '\0'));
 	p->at += length + 1;
 	if (length > 1 + (size_t)is_double ||
 	    (length != 0 && strchr(kind->prefixes, prefix[0]) == NULL) ||
@@ -170,7 +174,8 @@ static void make_spec(dt_conv_t *conv, const char *flags, size_t nflags)
 		if (flags[i] != '@' && memchr(conv->spec, flags[i], n) == NULL)
 			conv->spec[n++] = flags[i];
 	}
-	snprintf(conv->spec + n, sizeof(conv->spec) - n, "*.*%s%c", is_float ? "L" : "ll", letter);
+	snprintf(conv->spec + n, sizeof(conv->spec) - n, "*.*%s%c", is_float ? "L" : "ll",
+		 letter);
 	conv->is_plain = n == 1 && conv->width == 0 && conv->precision < 0 &&
 			 !conv->is_dynamic_width && !conv->is_dynamic_precision;
 }
@@ -196,10 +201,12 @@ static bool parse_conversion(parse_t *p, dt_conv_t *conv)
 	if (!parse_prefix(p, conv, begin))
 		return false;
 	if (conv->is_agg && !p->format->is_printa)
-		return refuse(p, "D_PRINTF_AGG_CONV", "only printa( ) prints aggregations:", begin,
+		return refuse(p, "D_PRINTF_AGG_CONV",
+			      "only printa( ) prints aggregations:", begin,
 			      (int)(p->at - begin));
 	if (conv->is_agg && !is_integer_class(conv->class))
-		return refuse(p, "D_PRINTF_AGG_CONV", "invalid conversion of an aggregation:", begin,
+		return refuse(p, "D_PRINTF_AGG_CONV",
+			      "invalid conversion of an aggregation:", begin,
 			      (int)(p->at - begin));
 	make_spec(conv, flags, nflags);
 	return true;
@@ -239,7 +246,8 @@ static void *create(dtrace_hdl_t *hdl, const char *source, bool is_printa)
 		percent++;
 		n++;
 	}
-	format = calloc(1, sizeof(*format) + n * sizeof(format->convs[0]) + 2 * (length + 1));
+	format =
+	    calloc(1, sizeof(*format) + n * sizeof(format->convs[0]) + 2 * (length + 1));
 	if (format == NULL) {
 		dt_set_errno(hdl, EDT_NOMEM);
 		return NULL;
@@ -248,7 +256,8 @@ static void *create(dtrace_hdl_t *hdl, const char *source, bool is_printa)
 	format->source = (char *)&format->convs[n];
 	format->text = format->source + length + 1;
 	memcpy(format->source, source, length);
-	p = (parse_t){.hdl = hdl, .format = format, .at = format->source, .text = format->text};
+	p = (parse_t){
+	    .hdl = hdl, .format = format, .at = format->source, .text = format->text};
 	if (parse(&p))
 		return format;
 	free(format);
@@ -315,7 +324,8 @@ static bool is_fitting(check_t *c, const dt_conv_t *conv, const dt_type_t *type)
 	case DT_CONV_POINTER:
 		return is_integer(type) || type->kind == DT_K_PTR;
 	case DT_CONV_KERNEL_ADDRESS:
-		return is_integer(type) || type->kind == DT_K_PTR || type->kind == DT_K_SYMADDR;
+		return is_integer(type) || type->kind == DT_K_PTR ||
+		       type->kind == DT_K_SYMADDR;
 	case DT_CONV_USER_ADDRESS:
 		return type->kind == DT_K_USYMADDR;
 	case DT_CONV_STACK:
@@ -363,10 +373,11 @@ static int missing(check_t *c, const char *tag, int number, const dt_conv_t *con
 		   const char *what)
 {
 	*c->tag = tag;
-	snprintf(c->buf, c->size,
-		 "%s( ) prototype mismatch: conversion #%d (%%%s) is missing a corresponding %s "
-		 "argument",
-		 c->function, number, conv->name, what);
+	snprintf(
+	    c->buf, c->size,
+	    "%s( ) prototype mismatch: conversion #%d (%%%s) is missing a corresponding %s "
+	    "argument",
+	    c->function, number, conv->name, what);
 	return -1;
 }
 
@@ -399,25 +410,26 @@ static int check_conversion(check_t *c, dt_conv_t *conv, int number, bool is_pri
 		return missing(c, "D_PRINTF_ARG_PROTO", number, conv, "value");
 	type = dt_type_resolve(c->hdl, c->arguments[c->used++]);
 	if (!is_fitting(c, conv, type))
-		return incompatible(c, "D_PRINTF_ARG_TYPE", number, conv->name, prototype(conv));
+		return incompatible(c, "D_PRINTF_ARG_TYPE", number, conv->name,
+				    prototype(conv));
 	conv->is_signed = type->is_signed;
 	conv->is_user_stack = type->kind == DT_K_USTACK;
 	return 0;
 }
 
 int dt_format_check(dtrace_hdl_t *hdl, void *arg, const char *function,
-		    dt_type_t *const *arguments, int n, int naggs, const char **tag, char *buf,
-		    size_t size)
+		    dt_type_t *const *arguments, int n, int naggs, const char **tag,
+		    char *buf, size_t size)
 {
 	dt_format_t *format = arg;
 	check_t c = {
-		.hdl = hdl,
-		.function = function,
-		.arguments = arguments,
-		.n = n,
-		.tag = tag,
-		.buf = buf,
-		.size = size,
+	    .hdl = hdl,
+	    .function = function,
+	    .arguments = arguments,
+	    .n = n,
+	    .tag = tag,
+	    .buf = buf,
+	    .size = size,
 	};
 	uint32_t i;
 
@@ -428,10 +440,11 @@ int dt_format_check(dtrace_hdl_t *hdl, void *arg, const char *function,
 	/* printa() need not print every key. */
 	if (naggs == 0 && c.used < n) {
 		*tag = "D_PRINTF_ARG_EXTRA";
-		snprintf(buf, size,
-			 "%s( ) prototype mismatch: only %d argument%s required by this format "
-			 "string",
-			 function, c.used, c.used == 1 ? "" : "s");
+		snprintf(
+		    buf, size,
+		    "%s( ) prototype mismatch: only %d argument%s required by this format "
+		    "string",
+		    function, c.used, c.used == 1 ? "" : "s");
 		return -1;
 	}
 	return 0;

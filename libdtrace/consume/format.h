@@ -33,18 +33,18 @@ typedef struct dt_conv {
 	const char *literal; /* text before the conversion, %% already % */
 	size_t literal_length;
 	dt_convclass_t class;
-	char name[4];	     /* as written, without flags: "lld" */
-	char letter;	     /* of printf(3) */
-	uint8_t size;	     /* bytes the size prefix asks for; 0: any */
-	bool is_agg;	     /* %@: the aggregation's value */
-	bool is_signed;	     /* INTEGER: set by the check */
-	bool is_user_stack;  /* STACK: set by the check */
-	bool is_plain;	     /* neither flags nor width nor precision */
+	char name[4];	    /* as written, without flags: "lld" */
+	char letter;	    /* of printf(3) */
+	uint8_t size;	    /* bytes the size prefix asks for; 0: any */
+	bool is_agg;	    /* %@: the aggregation's value */
+	bool is_signed;	    /* INTEGER: set by the check */
+	bool is_user_stack; /* STACK: set by the check */
+	bool is_plain;	    /* neither flags nor width nor precision */
 	bool is_left;
 	bool is_dynamic_width, is_dynamic_precision; /* '*': an argument each, before */
-	int width;	     /* 0: none */
-	int precision;	     /* -1: none */
-	char spec[20];	     /* for printf(3), width and precision by '*' */
+	int width;				     /* 0: none */
+	int precision;				     /* -1: none */
+	char spec[20]; /* for printf(3), width and precision by '*' */
 } dt_conv_t;
 
 typedef struct dt_format {

@@ -159,15 +159,16 @@ int dt_printf(dtrace_hdl_t *hdl, FILE *fp, const char *format, ...)
 }
 
 int dt_buffered_flush(dtrace_hdl_t *hdl, dtrace_probedata_t *probe,
-		      const dtrace_recdesc_t *rec, const dtrace_aggdata_t *agg, uint32_t flags)
+		      const dtrace_recdesc_t *rec, const dtrace_aggdata_t *agg,
+		      uint32_t flags)
 {
 	dt_outbuf_t *out = hdl->outbuf;
 	dtrace_bufdata_t data = {
-		.dtbda_handle = hdl,
-		.dtbda_probe = probe,
-		.dtbda_recdesc = rec,
-		.dtbda_aggdata = agg,
-		.dtbda_flags = flags,
+	    .dtbda_handle = hdl,
+	    .dtbda_probe = probe,
+	    .dtbda_recdesc = rec,
+	    .dtbda_aggdata = agg,
+	    .dtbda_flags = flags,
 	};
 
 	if (out == NULL || out->length == 0)
@@ -180,7 +181,8 @@ int dt_buffered_flush(dtrace_hdl_t *hdl, dtrace_probedata_t *probe,
 	out->length = 0;
 	data.dtbda_buffered = out->text;
 	if (hdl->bufhdlr(&data, hdl->bufarg) == DTRACE_HANDLE_ABORT)
-		return dt_set_error(hdl, EDT_DIRABORT, "the handler of buffered output aborted");
+		return dt_set_error(hdl, EDT_DIRABORT,
+				    "the handler of buffered output aborted");
 	return 0;
 }
 
@@ -252,8 +254,8 @@ static ssize_t text_length(const unsigned char *data, size_t size)
 	return (ssize_t)length;
 }
 
-static int print_text(dtrace_hdl_t *hdl, FILE *fp, const char *text, size_t length, int width,
-		      bool quiet)
+static int print_text(dtrace_hdl_t *hdl, FILE *fp, const char *text, size_t length,
+		      int width, bool quiet)
 {
 	if (quiet)
 		return dt_printf(hdl, fp, "%.*s", (int)length, text);
@@ -341,7 +343,8 @@ int dt_out_stack(dtrace_hdl_t *hdl, dt_outbuf_t *out, const char *format, int in
 	if (dt_out_pad(hdl, out, '\n', 1) == -1)
 		return -1;
 	for (i = 0; i < nframes; i++) {
-		memcpy(&address, (const char *)addresses + i * sizeof(address), sizeof(address));
+		memcpy(&address, (const char *)addresses + i * sizeof(address),
+		       sizeof(address));
 		if (address == 0)
 			break;
 		if (pid == -1)
@@ -365,7 +368,8 @@ static int print_stack(dtrace_hdl_t *hdl, FILE *fp, const char *format, pid_t pi
 	if (out == NULL)
 		return -1;
 	mark = out->length;
-	if (dt_out_stack(hdl, out, format, dt_stack_indent(hdl), pid, addresses, nframes) == -1)
+	if (dt_out_stack(hdl, out, format, dt_stack_indent(hdl), pid, addresses, nframes) ==
+	    -1)
 		return -1;
 	return dt_out_emit(hdl, out, fp, mark);
 }
@@ -439,8 +443,8 @@ int dt_symbol_text(dtrace_hdl_t *hdl, dtrace_actkind_t action, const void *data,
 	}
 }
 
-int dt_print_symbol(dtrace_hdl_t *hdl, FILE *fp, const char *format, dtrace_actkind_t action,
-		    const void *data)
+int dt_print_symbol(dtrace_hdl_t *hdl, FILE *fp, const char *format,
+		    dtrace_actkind_t action, const void *data)
 {
 	char text[SYMBOL_TEXT_MAX];
 	dt_outbuf_t *out = dt_out(hdl);
@@ -456,8 +460,8 @@ int dt_print_symbol(dtrace_hdl_t *hdl, FILE *fp, const char *format, dtrace_actk
 
 /* ---- One value ------------------------------------------------------------- */
 
-int dt_print_value(dtrace_hdl_t *hdl, FILE *fp, const dtrace_recdesc_t *rec, const void *data,
-		   int width, uint64_t normal)
+int dt_print_value(dtrace_hdl_t *hdl, FILE *fp, const dtrace_recdesc_t *rec,
+		   const void *data, int width, uint64_t normal)
 {
 	bool quiet = width == DT_WIDTH_TRACE && dt_option_is_on(hdl, DT_OPT_QUIET);
 	bool raw = dt_option_is_on(hdl, DT_OPT_RAWBYTES);

@@ -40,9 +40,9 @@ typedef struct printer {
 /* One conversion under way: width and precision as the arguments have them. */
 typedef struct field {
 	const dt_conv_t *conv;
-	int width;	/* 0: none */
+	int width; /* 0: none */
 	bool is_left;
-	int precision;	/* -1: none */
+	int precision; /* -1: none */
 	const dtrace_recdesc_t *rec;
 	const char *value;
 } field_t;
@@ -51,7 +51,8 @@ typedef struct field {
 
 static int print_text(printer_t *p, const field_t *f, const char *text, size_t length)
 {
-	size_t blank = f->width > 0 && (size_t)f->width > length ? (size_t)f->width - length : 0;
+	size_t blank =
+	    f->width > 0 && (size_t)f->width > length ? (size_t)f->width - length : 0;
 
 	if (blank != 0 && !f->is_left && dt_out_pad(p->hdl, p->out, ' ', blank) == -1)
 		return -1;
@@ -88,20 +89,21 @@ static int print_number(printer_t *p, const field_t *f, uint64_t value, bool is_
 	memcpy(spec, f->conv->spec, sizeof(spec));
 	if (letter == 'd' && !is_signed)
 		spec[strlen(spec) - 1] = 'u';
-	return dt_out_format(p->hdl, p->out, spec, f->is_left ? -f->width : f->width, f->precision,
-			     value);
+	return dt_out_format(p->hdl, p->out, spec, f->is_left ? -f->width : f->width,
+			     f->precision, value);
 }
 
 static int bad_record(printer_t *p, const field_t *f, const char *what)
 {
-	return dt_set_error(p->hdl, EDT_BADRECORD, "conversion %%%s has %s", f->conv->name, what);
+	return dt_set_error(p->hdl, EDT_BADRECORD, "conversion %%%s has %s", f->conv->name,
+			    what);
 }
 
 static int print_integer(printer_t *p, const field_t *f)
 {
 	dt_convclass_t class = f->conv->class;
-	bool is_signed = class == DT_CONV_SIGNED ||
-			 (class == DT_CONV_INTEGER && f->conv->is_signed);
+	bool is_signed =
+	    class == DT_CONV_SIGNED || (class == DT_CONV_INTEGER && f->conv->is_signed);
 	uint64_t value;
 
 	if (!dt_value_integer(f->value, f->rec->dtrd_size, is_signed, &value))
@@ -206,7 +208,8 @@ static size_t string_length(const field_t *f)
 
 static int print_escaped_string(printer_t *p, const field_t *f)
 {
-	size_t mark = p->out->length, length = strnlen(f->value, f->rec->dtrd_size), i, printed;
+	size_t mark = p->out->length, length = strnlen(f->value, f->rec->dtrd_size), i,
+	       printed;
 
 	for (i = 0; i < length; i++) {
 		char text[8];
@@ -240,8 +243,10 @@ static int print_address(printer_t *p, const field_t *f)
 	uint64_t address;
 	int n;
 
-	if (f->rec->dtrd_action != DTRACEACT_DIFEXPR && f->rec->dtrd_action != DTRACEACT_PRINTF) {
-		n = dt_symbol_text(p->hdl, f->rec->dtrd_action, f->value, text, sizeof(text));
+	if (f->rec->dtrd_action != DTRACEACT_DIFEXPR &&
+	    f->rec->dtrd_action != DTRACEACT_PRINTF) {
+		n = dt_symbol_text(p->hdl, f->rec->dtrd_action, f->value, text,
+				   sizeof(text));
 		if (n < 0)
 			return -1;
 	} else if (!dt_value_integer(f->value, f->rec->dtrd_size, false, &address)) {
@@ -302,7 +307,8 @@ static int print_port(printer_t *p, const field_t *f)
 
 	if (!dt_value_integer(f->value, f->rec->dtrd_size, false, &value))
 		return bad_record(p, f, "a record of no integer's size");
-	if (getservbyport_r((int)(uint16_t)value, NULL, &service, buf, sizeof(buf), &found) == 0 &&
+	if (getservbyport_r((int)(uint16_t)value, NULL, &service, buf, sizeof(buf),
+			    &found) == 0 &&
 	    found != NULL)
 		return print_text(p, f, found->s_name, strlen(found->s_name));
 	snprintf(text, sizeof(text), "%u", (unsigned)ntohs((uint16_t)value));
@@ -356,7 +362,8 @@ static int print_field(printer_t *p, const field_t *f)
 	}
 }
 
-/* ---- A whole format -------------------------------------------------------------------- */
+/* ---- A whole format --------------------------------------------------------------------
+ */
 
 /* The next argument's record; NULL with the error set. */
 static const dtrace_recdesc_t *next_record(printer_t *p)
@@ -365,7 +372,8 @@ static const dtrace_recdesc_t *next_record(printer_t *p)
 
 	if (p->used >= p->nrecs || rec->dtrd_offset > p->size ||
 	    rec->dtrd_size > p->size - rec->dtrd_offset) {
-		dt_set_error(p->hdl, EDT_BADRECORD, "fewer records than the format has conversions");
+		dt_set_error(p->hdl, EDT_BADRECORD,
+			     "fewer records than the format has conversions");
 		return NULL;
 	}
 	p->used++;
@@ -381,7 +389,8 @@ static int next_size(printer_t *p, int *size)
 	if (rec == NULL)
 		return -1;
 	if (!dt_value_integer(p->data + rec->dtrd_offset, rec->dtrd_size, true, &value))
-		return dt_set_error(p->hdl, EDT_BADRECORD, "a width or precision is no integer");
+		return dt_set_error(p->hdl, EDT_BADRECORD,
+				    "a width or precision is no integer");
 	*size = (int64_t)value > INT16_MAX || (int64_t)value < -INT16_MAX ? 0 : (int)value;
 	return 0;
 }
@@ -393,24 +402,26 @@ static int print_agg(printer_t *p, const field_t *f)
 	const dtrace_aggdesc_t *desc = agg->dtada_desc;
 	const dtrace_recdesc_t *rec = &desc->dtagd_rec[desc->dtagd_nrecs - 1];
 	const char *value = agg->dtada_data + rec->dtrd_offset;
-	bool is_signed = f->conv->class == DT_CONV_INTEGER || f->conv->class == DT_CONV_SIGNED;
+	bool is_signed =
+	    f->conv->class == DT_CONV_INTEGER || f->conv->class == DT_CONV_SIGNED;
 
 	if (p->used_aggs < p->naggs - 1)
 		p->used_aggs++;
 	if (dt_agg_nbuckets(rec->dtrd_action, rec->dtrd_arg) != 0)
-		return dt_out_hist(p->hdl, p->out, rec->dtrd_action, value, agg->dtada_normal);
-	return print_number(p, f,
-			    (uint64_t)dt_agg_scalar(rec->dtrd_action, value, agg->dtada_normal),
-			    is_signed);
+		return dt_out_hist(p->hdl, p->out, rec->dtrd_action, value,
+				   agg->dtada_normal);
+	return print_number(
+	    p, f, (uint64_t)dt_agg_scalar(rec->dtrd_action, value, agg->dtada_normal),
+	    is_signed);
 }
 
 static int print_conversion(printer_t *p, const dt_conv_t *conv)
 {
 	field_t f = {
-		.conv = conv,
-		.width = conv->width,
-		.is_left = conv->is_left,
-		.precision = conv->precision,
+	    .conv = conv,
+	    .width = conv->width,
+	    .is_left = conv->is_left,
+	    .precision = conv->precision,
 	};
 
 	if (dt_out_bytes(p->hdl, p->out, conv->literal, conv->literal_length) == -1)
@@ -450,12 +461,12 @@ static int format_records(dtrace_hdl_t *hdl, dt_outbuf_t *out, const dt_format_t
 {
 	size_t mark = out->length;
 	printer_t p = {
-		.hdl = hdl,
-		.out = out,
-		.recs = recs,
-		.nrecs = nrecs,
-		.data = data,
-		.size = size,
+	    .hdl = hdl,
+	    .out = out,
+	    .recs = recs,
+	    .nrecs = nrecs,
+	    .data = data,
+	    .size = size,
 	};
 
 	if (print_format(&p, format) == -1) {
@@ -466,8 +477,9 @@ static int format_records(dtrace_hdl_t *hdl, dt_outbuf_t *out, const dt_format_t
 	return p.used == 0 && nrecs > 0 ? 1 : (int)p.used;
 }
 
-int dtrace_fprintf(dtrace_hdl_t *hdl, FILE *fp, void *format, const dtrace_probedata_t *probe,
-		   const dtrace_recdesc_t *recs, uint_t nrecs, const void *data, size_t size)
+int dtrace_fprintf(dtrace_hdl_t *hdl, FILE *fp, void *format,
+		   const dtrace_probedata_t *probe, const dtrace_recdesc_t *recs,
+		   uint_t nrecs, const void *data, size_t size)
 {
 	dt_outbuf_t *out = dt_out(hdl);
 	size_t mark;
@@ -481,7 +493,8 @@ int dtrace_fprintf(dtrace_hdl_t *hdl, FILE *fp, void *format, const dtrace_probe
 	return used != -1 && dt_out_emit(hdl, out, fp, mark) == -1 ? -1 : used;
 }
 
-/* ---- printa() ---------------------------------------------------------------------------- */
+/* ---- printa()
+ * ---------------------------------------------------------------------------- */
 
 typedef struct printa {
 	FILE *fp;
@@ -498,14 +511,14 @@ static int printa_entry(const printa_t *printa, const dtrace_aggdata_t *keys,
 	const dtrace_aggdesc_t *desc = keys->dtada_desc;
 	dt_outbuf_t *out = dt_out(hdl);
 	printer_t p = {
-		.hdl = hdl,
-		.out = out,
-		.recs = desc->dtagd_rec + 1,
-		.nrecs = (uint_t)desc->dtagd_nrecs - 2,
-		.data = keys->dtada_data,
-		.size = keys->dtada_size,
-		.aggs = aggs,
-		.naggs = naggs,
+	    .hdl = hdl,
+	    .out = out,
+	    .recs = desc->dtagd_rec + 1,
+	    .nrecs = (uint_t)desc->dtagd_nrecs - 2,
+	    .data = keys->dtada_data,
+	    .size = keys->dtada_size,
+	    .aggs = aggs,
+	    .naggs = naggs,
 	};
 	size_t mark;
 	int i;
@@ -575,8 +588,9 @@ int dt_printa(dtrace_hdl_t *hdl, FILE *fp, void *format, dtrace_probedata_t *pro
  * The records of one printa() are of no bytes: dtrd_arg is an aggregation's number,
  * dtrd_uarg of the first how many there are.
  */
-int dtrace_fprinta(dtrace_hdl_t *hdl, FILE *fp, void *format, const dtrace_probedata_t *probe,
-		   const dtrace_recdesc_t *recs, uint_t nrecs, const void *data, size_t size)
+int dtrace_fprinta(dtrace_hdl_t *hdl, FILE *fp, void *format,
+		   const dtrace_probedata_t *probe, const dtrace_recdesc_t *recs,
+		   uint_t nrecs, const void *data, size_t size)
 {
 	uint64_t n = nrecs > 0 ? recs[0].dtrd_uarg & ~DT_RECORD_STRING : 0, i;
 	dtrace_probedata_t copy = *probe;
@@ -596,7 +610,8 @@ int dtrace_fprinta(dtrace_hdl_t *hdl, FILE *fp, void *format, const dtrace_probe
 	return result == 0 ? (int)n : -1;
 }
 
-/* ---- system(), freopen() ------------------------------------------------------------------- */
+/* ---- system(), freopen()
+ * ------------------------------------------------------------------- */
 
 /* Runs a command by the shell and waits. As system(3), but with no signal's action changed:
  * the process has an owner of its own. */
@@ -619,8 +634,9 @@ static int run_command(dtrace_hdl_t *hdl, char *command)
 	return 0;
 }
 
-int dtrace_system(dtrace_hdl_t *hdl, FILE *fp, void *format, const dtrace_probedata_t *probe,
-		  const dtrace_recdesc_t *recs, uint_t nrecs, const void *data, size_t size)
+int dtrace_system(dtrace_hdl_t *hdl, FILE *fp, void *format,
+		  const dtrace_probedata_t *probe, const dtrace_recdesc_t *recs,
+		  uint_t nrecs, const void *data, size_t size)
 {
 	dt_outbuf_t *out = dt_out(hdl);
 	size_t mark;
@@ -641,9 +657,11 @@ int dtrace_system(dtrace_hdl_t *hdl, FILE *fp, void *format, const dtrace_probed
 	return run_command(hdl, out->text + mark) == -1 ? -1 : used;
 }
 
-int dtrace_freopen(dtrace_hdl_t *hdl, FILE *fp, void *format, const dtrace_probedata_t *probe,
-		   const dtrace_recdesc_t *recs, uint_t nrecs, const void *data, size_t size)
+int dtrace_freopen(dtrace_hdl_t *hdl, FILE *fp, void *format,
+		   const dtrace_probedata_t *probe, const dtrace_recdesc_t *recs,
+		   uint_t nrecs, const void *data, size_t size)
 {
-	(void)fp, (void)format, (void)probe, (void)recs, (void)nrecs, (void)data, (void)size;
+	(void)fp, (void)format, (void)probe, (void)recs, (void)nrecs, (void)data,
+	    (void)size;
 	return dt_set_error(hdl, EDT_NOTHERE, "freopen( ) is not available");
 }

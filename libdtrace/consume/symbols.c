@@ -35,7 +35,7 @@ typedef struct dt_kernelsym {
 } dt_kernelsym_t;
 
 typedef struct dt_kernelmod {
-	uint32_t name; /* offset in names */
+	uint32_t name;	  /* offset in names */
 	uint64_t address; /* of its first symbol */
 } dt_kernelmod_t;
 
@@ -56,7 +56,8 @@ static int64_t add_name(dt_kernelsyms_t *table, const char *name, size_t length)
 	size_t offset = table->names_size;
 
 	if (offset + length + 1 > table->names_capacity) {
-		size_t capacity = table->names_capacity != 0 ? table->names_capacity * 2 : 1 << 20;
+		size_t capacity =
+		    table->names_capacity != 0 ? table->names_capacity * 2 : 1 << 20;
 		char *names;
 
 		if (capacity > UINT32_MAX)
@@ -86,14 +87,17 @@ static int find_module(dt_kernelsyms_t *table, const char *name, size_t length)
 		if (strncmp(known, name, length) == 0 && known[length] == '\0')
 			return (int)i;
 	}
+	if (table->nmods == UINT16_MAX)
+		return -1;
 	mods = realloc(table->mods, (table->nmods + 1) * sizeof(*mods));
-	if (mods == NULL || table->nmods == UINT16_MAX)
+	if (mods == NULL)
 		return -1;
 	table->mods = mods;
 	offset = add_name(table, name, length);
 	if (offset < 0)
 		return -1;
-	mods[table->nmods] = (dt_kernelmod_t){.name = (uint32_t)offset, .address = UINT64_MAX};
+	mods[table->nmods] =
+	    (dt_kernelmod_t){.name = (uint32_t)offset, .address = UINT64_MAX};
 	return (int)table->nmods++;
 }
 
@@ -115,10 +119,10 @@ static int add_symbol(dt_kernelsyms_t *table, uint64_t address, char type, const
 	if (offset < 0)
 		return -1;
 	table->syms[table->nsyms++] = (dt_kernelsym_t){
-		.address = address,
-		.name = (uint32_t)offset,
-		.module = (uint16_t)module,
-		.type = type,
+	    .address = address,
+	    .name = (uint32_t)offset,
+	    .module = (uint16_t)module,
+	    .type = type,
 	};
 	if (address < table->mods[module].address)
 		table->mods[module].address = address;
@@ -384,8 +388,8 @@ uint64_t dt_kernel_address(dtrace_hdl_t *hdl, const char *name)
 	return sym != NULL ? sym->address : 0;
 }
 
-static void fill_symbol(const dt_kernelsyms_t *table, const dt_kernelsym_t *sym, GElf_Sym *elf,
-			dtrace_syminfo_t *info)
+static void fill_symbol(const dt_kernelsyms_t *table, const dt_kernelsym_t *sym,
+			GElf_Sym *elf, dtrace_syminfo_t *info)
 {
 	const dt_kernelsym_t *next = sym, *end = table->syms + table->nsyms;
 	bool is_code = (sym->type | 0x20) == 't' || (sym->type | 0x20) == 'w';
@@ -396,7 +400,8 @@ static void fill_symbol(const dt_kernelsyms_t *table, const dt_kernelsym_t *sym,
 		memset(elf, 0, sizeof(*elf));
 		elf->st_value = sym->address;
 		elf->st_size = next < end && next->module == sym->module
-			       ? next->address - sym->address : 0;
+				   ? next->address - sym->address
+				   : 0;
 		elf->st_info = ELF64_ST_INFO(sym->type < 'a' ? STB_GLOBAL : STB_LOCAL,
 					     is_code ? STT_FUNC : STT_OBJECT);
 		elf->st_shndx = SHN_ABS;
@@ -420,11 +425,13 @@ int dtrace_lookup_by_name(dtrace_hdl_t *hdl, const char *object, const char *nam
 		object = KERNEL_MODULE;
 	else if (object == DTRACE_OBJ_RTLD || object == DTRACE_OBJ_CDEFS ||
 		 object == DTRACE_OBJ_DDEFS || object == DTRACE_OBJ_UMODS)
-		return dt_set_error(hdl, EDT_NOSYM, "no kernel symbol %s in such an object", name);
+		return dt_set_error(hdl, EDT_NOSYM, "no kernel symbol %s in such an object",
+				    name);
 	sym = table != NULL ? find_name(table, object, name) : NULL;
 	if (sym == NULL)
 		return dt_set_error(hdl, EDT_NOSYM, "no kernel symbol %s%s%s",
-				    object != NULL ? object : "", object != NULL ? "`" : "", name);
+				    object != NULL ? object : "", object != NULL ? "`" : "",
+				    name);
 	fill_symbol(table, sym, elf, info);
 	return 0;
 }
@@ -436,8 +443,8 @@ int dtrace_lookup_by_addr(dtrace_hdl_t *hdl, GElf_Addr address, GElf_Sym *elf,
 	const dt_kernelsym_t *sym = table != NULL ? find_address(table, address) : NULL;
 
 	if (sym == NULL)
-		return dt_set_error(hdl, EDT_NOSYMADDR, "no kernel symbol is known for 0x%" PRIx64,
-				    address);
+		return dt_set_error(hdl, EDT_NOSYMADDR,
+				    "no kernel symbol is known for 0x%" PRIx64, address);
 	fill_symbol(table, sym, elf, info);
 	return 0;
 }

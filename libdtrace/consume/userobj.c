@@ -74,7 +74,8 @@ static bool add_symbol(dt_symtab_t *table, uint64_t address, uint64_t size, uint
 	}
 	if (needed > table->names_capacity) {
 		size_t capacity = needed > 4096 ? needed * 2 : 8192;
-		char *names = capacity <= UINT32_MAX ? realloc(table->names, capacity) : NULL;
+		char *names =
+		    capacity <= UINT32_MAX ? realloc(table->names, capacity) : NULL;
 
 		if (names == NULL)
 			return false;
@@ -82,10 +83,10 @@ static bool add_symbol(dt_symtab_t *table, uint64_t address, uint64_t size, uint
 		table->names_capacity = capacity;
 	}
 	table->syms[table->nsyms++] = (usersym_t){
-		.address = address,
-		.size = size,
-		.name = (uint32_t)table->names_size,
-		.order = order,
+	    .address = address,
+	    .size = size,
+	    .name = (uint32_t)table->names_size,
+	    .order = order,
 	};
 	memcpy(table->names + table->names_size, name, length);
 	table->names[table->names_size + length] = '\0';
@@ -128,9 +129,9 @@ static bool read_segments(dt_symtab_t *table, Elf *elf)
 		if (gelf_getphdr(elf, (int)i, &phdr) == NULL || phdr.p_type != PT_LOAD)
 			continue;
 		table->segments[table->nsegments++] = (segment_t){
-			.offset = phdr.p_offset,
-			.size = phdr.p_filesz,
-			.address = phdr.p_vaddr,
+		    .offset = phdr.p_offset,
+		    .size = phdr.p_filesz,
+		    .address = phdr.p_vaddr,
 		};
 	}
 	return true;
@@ -158,7 +159,8 @@ static bool is_named_place(const GElf_Sym *sym)
 {
 	unsigned type = GELF_ST_TYPE(sym->st_info);
 
-	return sym->st_shndx != SHN_UNDEF && sym->st_shndx != SHN_ABS && sym->st_value != 0 &&
+	return sym->st_shndx != SHN_UNDEF && sym->st_shndx != SHN_ABS &&
+	       sym->st_value != 0 &&
 	       (type == STT_FUNC || type == STT_OBJECT || type == STT_GNU_IFUNC ||
 		type == STT_NOTYPE);
 }

@@ -92,7 +92,8 @@ static userobj_t *find_object(struct dt_usersyms *user, uint64_t device, uint64_
 
 	for (object = user->objects; object != NULL; object = object->next) {
 		if (object->inode == inode && object->device == device &&
-		    strncmp(object->path, path, length) == 0 && object->path[length] == '\0')
+		    strncmp(object->path, path, length) == 0 &&
+		    object->path[length] == '\0')
 			return object;
 	}
 	object = calloc(1, sizeof(*object));
@@ -122,7 +123,8 @@ static int open_regular(const char *path, uint64_t inode)
 
 	if (fd < 0)
 		return -1;
-	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && (inode == 0 || st.st_ino == inode))
+	if (fstat(fd, &st) == 0 && S_ISREG(st.st_mode) &&
+	    (inode == 0 || st.st_ino == inode))
 		return fd;
 	close(fd);
 	return -1;
@@ -219,8 +221,8 @@ static uint64_t read_start_time(pid_t pid)
 
 static bool is_runtime_code(const char *path)
 {
-	return *path == '\0' || strncmp(path, "[anon", 5) == 0 || strncmp(path, "//anon", 6) == 0 ||
-	       strncmp(path, "/memfd:", 7) == 0;
+	return *path == '\0' || strncmp(path, "[anon", 5) == 0 ||
+	       strncmp(path, "//anon", 6) == 0 || strncmp(path, "/memfd:", 7) == 0;
 }
 
 /* "start-end rwxp offset major:minor inode   path" */
@@ -231,7 +233,8 @@ static bool parse_mapping(struct dt_usersyms *user, const char *line, mapping_t 
 	int path;
 
 	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %" SCNx64 " %x:%x %" SCNu64 " %n",
-		   &map->start, &map->end, &map->offset, &major, &minor, &inode, &path) != 6)
+		   &map->start, &map->end, &map->offset, &major, &minor, &inode,
+		   &path) != 6)
 		return false;
 	map->object = NULL;
 	if (is_runtime_code(line + path))
@@ -316,7 +319,8 @@ static userproc_t *find_proc(struct dt_usersyms *user, pid_t pid)
 {
 	userproc_t **link, *proc;
 
-	for (link = &user->procs; *link != NULL && (*link)->pid != pid; link = &(*link)->next)
+	for (link = &user->procs; *link != NULL && (*link)->pid != pid;
+	     link = &(*link)->next)
 		continue;
 	proc = *link;
 	if (proc != NULL) {
@@ -375,7 +379,8 @@ static const mapping_t *find_mapping(const userproc_t *proc, uint64_t address)
 		else
 			high = middle;
 	}
-	return low < proc->nmaps && proc->maps[low].start <= address ? &proc->maps[low] : NULL;
+	return low < proc->nmaps && proc->maps[low].start <= address ? &proc->maps[low]
+								     : NULL;
 }
 
 /* ---- Code made at run time -------------------------------------------------------- */
@@ -482,7 +487,8 @@ int dt_user_symbol_text(const dt_usersym_t *sym, uint64_t address, char *buf, si
 		return snprintf(buf, size, "%s%s0x%" PRIx64, object, mark, address);
 	if (sym->offset == 0)
 		return snprintf(buf, size, "%s%s%s", object, mark, sym->name);
-	return snprintf(buf, size, "%s%s%s+0x%" PRIx64, object, mark, sym->name, sym->offset);
+	return snprintf(buf, size, "%s%s%s+0x%" PRIx64, object, mark, sym->name,
+			sym->offset);
 }
 
 int dtrace_uaddr2str(dtrace_hdl_t *hdl, pid_t pid, uint64_t address, char *buf, int size)

@@ -443,6 +443,8 @@ static void need_writable(dt_compile_t *c, const dt_node_t *n, const dt_node_t *
 			  const char *opname)
 {
 	const dt_node_t *root = dt_check_lvalue_root(target);
+	const dt_type_t *type =
+	    root == target && root->ident != NULL ? root->ident->type : target->type;
 	dt_kind_t kind = dt_check_type(c, target)->kind;
 	char name[DT_TYPESTR];
 
@@ -455,14 +457,14 @@ static void need_writable(dt_compile_t *c, const dt_node_t *n, const dt_node_t *
 		    c, D_OP_WRITE, n->line, n->column,
 		    "operator %s can only be applied to a writable variable: %s", opname,
 		    dt_ident_display(root->ident, name, sizeof(name)));
-	if (dt_type_qualifiers(target->type) & DT_TQ_CONST)
+	if (dt_type_qualifiers(type) & DT_TQ_CONST)
 		dt_compile_error(c, D_OP_WRITE, n->line, n->column,
 				 "operator %s cannot be applied to \"%s\": it is const",
-				 opname, dt_type_name(target->type, name, sizeof(name)));
+				 opname, dt_type_name(type, name, sizeof(name)));
 	if (kind == DT_K_ARRAY || kind == DT_K_FUNC)
 		dt_compile_error(c, D_OP_ARRFUN, n->line, n->column,
 				 "operator %s may not be applied to operand of type \"%s\"",
-				 opname, dt_type_name(target->type, name, sizeof(name)));
+				 opname, dt_type_name(type, name, sizeof(name)));
 }
 
 /* op=: the right side takes the type that the operation is done in (tree.h). */
@@ -629,6 +631,8 @@ dt_node_t *dt_check_expr(dt_compile_t *c, dt_node_t *n)
 {
 	n->next = NULL;
 	n = check_kind(c, n);
+	if (dt_check_is_string(c, n))
+		n->type = c->hdl->types.string; /* without typedefs and qualifiers */
 	n->is_userland = n->is_userland || is_userland(c, n);
 	return n;
 }

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * compile.c - one compile from beginning to end, and what happens when it fails: whoever finds
- * something wrong calls dt_compile_error(), which comes back here. All that the compile has
- * allocated is in one arena; all that it has told the handle (names, types) has left a note of
- * how to take it back.
+ * compile.c - one compile from beginning to end, and what happens when it fails: whoever
+ * finds something wrong calls dt_compile_error(), which comes back here. All that the
+ * compile has allocated is in one arena; all that it has told the handle (names, types) has
+ * left a note of how to take it back.
  */
 #include "lang/compile.h"
 
@@ -30,7 +30,7 @@ const char *dt_errtag_name(dt_errtag_t tag)
 	return errtag_names[tag];
 }
 
-/* ---- For the passes -------------------------------------------------------------------------- */
+/* ---- For the passes ---------------------------------------------------- */
 
 void dt_compile_error(dt_compile_t *cc, dt_errtag_t tag, int line, int column,
 		      const char *format, ...)
@@ -49,8 +49,8 @@ void dt_compile_error(dt_compile_t *cc, dt_errtag_t tag, int line, int column,
 		snprintf(prefix, sizeof(prefix), "[%s] ", name);
 	if (line > 0)
 		snprintf(place, sizeof(place), "line %d: ", line);
-	dt_set_error(hdl, tag == D_NOMEM ? EDT_NOMEM : EDT_COMPILER, "%s%s%s", prefix, place,
-		     message);
+	dt_set_error(hdl, tag == D_NOMEM ? EDT_NOMEM : EDT_COMPILER, "%s%s%s", prefix,
+		     place, message);
 	snprintf(hdl->errtag, sizeof(hdl->errtag), "%s", name);
 	hdl->errline = line;
 	hdl->errcolumn = column;
@@ -95,7 +95,7 @@ void dt_compile_on_error(dt_compile_t *cc, void (*undo)(dtrace_hdl_t *, void *),
 	cc->undo = note;
 }
 
-/* ---- A compile ------------------------------------------------------------------------------- */
+/* ---- A compile --------------------------------------------------------- */
 
 /* A compile with its program and arena; NULL with the handle's error set. */
 static dt_compile_t *compile_begin(dtrace_hdl_t *hdl)
@@ -159,7 +159,8 @@ dtrace_prog_t *dt_compile_program(dtrace_hdl_t *hdl, const char *text, size_t le
 	if (cc == NULL)
 		return NULL;
 	if (setjmp(cc->unwind) != 0) {
-		/* cc lies in the arena and has not changed since; what it holds is current. */
+		/* cc lies in the arena and has not changed since; what it holds is current.
+		 */
 		compile_fail(cc);
 		return NULL;
 	}
@@ -180,7 +181,7 @@ dtrace_prog_t *dt_compile_program(dtrace_hdl_t *hdl, const char *text, size_t le
 	return compile_end(cc);
 }
 
-/* ---- The public functions ---------------------------------------------------------------------- */
+/* ---- The public functions ---------------------------------------------- */
 
 static bool arguments_valid(dtrace_hdl_t *hdl, uint_t cflags, int argc, char *const argv[])
 {
@@ -207,7 +208,8 @@ dtrace_prog_t *dtrace_program_strcompile(dtrace_hdl_t *hdl, const char *text,
 	return dt_compile_program(hdl, text, strlen(text), spec, cflags, argc, argv);
 }
 
-/* All of a stream, NUL-terminated; the caller frees it. NULL with the handle's error set. */
+/* All of a stream, NUL-terminated; the caller frees it. NULL with the handle's error set.
+ */
 static char *stream_read(dtrace_hdl_t *hdl, FILE *stream, size_t *length)
 {
 	size_t room = 4096;
@@ -272,7 +274,8 @@ int dtrace_stmt_iter(dtrace_hdl_t *hdl, dtrace_prog_t *prog, dtrace_stmt_f *func
 		     void *argument)
 {
 	for (dt_clause_t *clause = prog->clauses; clause != NULL; clause = clause->next) {
-		for (dt_pdesc_t *pdesc = clause->pdescs; pdesc != NULL; pdesc = pdesc->next) {
+		for (dt_pdesc_t *pdesc = clause->pdescs; pdesc != NULL;
+		     pdesc = pdesc->next) {
 			dtrace_ecbdesc_t ecb = {.dted_probe = pdesc->desc};
 			dtrace_stmtdesc_t stmt = {.dtsd_ecbdesc = &ecb,
 						  .dtsd_descattr = prog->info.dpi_descattr,

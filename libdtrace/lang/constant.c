@@ -79,9 +79,8 @@ static bool evaluate_binary(dt_parser_t *p, const dt_node_t *node, dt_constant_t
 		return true;
 	case DT_OP_SHR:
 		result->is_signed = a.is_signed;
-		result->value = a.is_signed
-				    ? (uint64_t)((int64_t)a.value >> (b.value & 63))
-				    : a.value >> (b.value & 63);
+		result->value = a.is_signed ? (uint64_t)((int64_t)a.value >> (b.value & 63))
+					    : a.value >> (b.value & 63);
 		return true;
 	case DT_OP_AND:
 		result->value = a.value & b.value;
@@ -139,17 +138,18 @@ static bool evaluate_cast(dt_parser_t *p, const dt_node_t *node, dt_constant_t *
 		result->value = result->value != 0;
 	} else {
 		unused = 64 - (unsigned)type->size * 8;
-		result->value = type->is_signed
-				    ? (uint64_t)((int64_t)(result->value << unused) >> unused)
-				    : result->value << unused >> unused;
+		result->value =
+		    type->is_signed
+			? (uint64_t)((int64_t)(result->value << unused) >> unused)
+			: result->value << unused >> unused;
 	}
 	/* Narrower unsigned integers are promoted to a signed type that holds them. */
 	result->is_signed = type->is_signed || type->size < 8;
 	return true;
 }
 
-/* The value of an inline that was found to be constant when it was declared. What it names is
- * not looked into: it may be itself. */
+/* The value of an inline that was found to be constant when it was declared. What it names
+ * is not looked into: it may be itself. */
 static bool evaluate_inline(dt_parser_t *p, const dt_ident_t *ident, dt_constant_t *result)
 {
 	const dt_node_t *body = ident->inline_body;
@@ -203,8 +203,8 @@ bool dt_parse_evaluate(dt_parser_t *p, const dt_node_t *node, dt_constant_t *res
 
 	switch (node->kind) {
 	case DT_N_INT:
-		*result = (dt_constant_t){
-			node->value, node->type->is_signed || node->type->size < 8};
+		*result = (dt_constant_t){node->value,
+					  node->type->is_signed || node->type->size < 8};
 		return true;
 	case DT_N_UNARY:
 		return evaluate_unary(p, node, result);
@@ -221,8 +221,8 @@ bool dt_parse_evaluate(dt_parser_t *p, const dt_node_t *node, dt_constant_t *res
 	case DT_N_SIZEOF:
 		if (node->type == NULL)
 			return false;
-		*result = (dt_constant_t){dt_type_resolve(p->cc->hdl, node->type)->size,
-					  false};
+		*result =
+		    (dt_constant_t){dt_type_resolve(p->cc->hdl, node->type)->size, false};
 		return true;
 	case DT_N_OFFSETOF:
 		return evaluate_offsetof(p, node, result);

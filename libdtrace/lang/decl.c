@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * decl.c - how D writes types: specifiers on the left, and a declarator that wraps the type
- * around the name. A declarator is read from its middle outwards, so it is first gathered as a
- * list of what to apply to the base type, in order: for "int *(*f[4])(char)" the pointer
- * next to int, the function, the pointer to it, the array.
+ * around the name. A declarator is read from its middle outwards, so it is first gathered
+ * as a list of what to apply to the base type, in order: for "int *(*f[4])(char)" the
+ * pointer next to int, the function, the pointer to it, the array.
  */
 #include <string.h>
 
@@ -13,7 +13,7 @@
 
 #define ARRAY_MAX INT32_MAX /* bytes */
 
-/* ---- Type specifiers ----------------------------------------------------------------- */
+/* ---- Type specifiers --------------------------------------------------- */
 
 /* The words of a base type, counted: their order does not matter. */
 typedef struct typewords {
@@ -155,7 +155,8 @@ static void take_class(dt_parser_t *p, dt_declspec_t *spec)
 
 /*
  * A word that should be a type and is none. At the top level it may as well be a probe
- * description with something wrong behind it: only what looks like a declaration counts as one.
+ * description with something wrong behind it: only what looks like a declaration counts as
+ * one.
  */
 _Noreturn static void unknown_type(dt_parser_t *p, const dt_token_t *token)
 {
@@ -208,9 +209,9 @@ dt_declspec_t dt_parse_declspec(dt_parser_t *p, bool may_forward)
 		    kind != DT_TOK_IDENT)
 			break;
 		/* After a type, a name is what is declared. */
-		if (kind == DT_TOK_IDENT && (words.type != NULL || words.base != 0 ||
-					     words.longs + words.shorts + words.signs +
-						     words.unsigns > 0))
+		if (kind == DT_TOK_IDENT &&
+		    (words.type != NULL || words.base != 0 ||
+		     words.longs + words.shorts + words.signs + words.unsigns > 0))
 			break;
 		if (words.type != NULL)
 			combination_error(p, dt_lex_peek(&p->lexer));
@@ -220,7 +221,8 @@ dt_declspec_t dt_parse_declspec(dt_parser_t *p, bool may_forward)
 			words.type = dt_parse_enum(p);
 		else
 			words.type = dt_parse_aggregate(
-			    p, kind == DT_TOK_STRUCT ? DT_K_STRUCT : DT_K_UNION, may_forward);
+			    p, kind == DT_TOK_STRUCT ? DT_K_STRUCT : DT_K_UNION,
+			    may_forward);
 	}
 
 	spec.type = words_type(&p->cc->hdl->types, &words);
@@ -248,7 +250,7 @@ bool dt_parse_at_type(dt_parser_t *p)
 	       dt_type_lookup(hdl, DT_K_TYPEDEF, token->string) != NULL;
 }
 
-/* ---- Declarators ------------------------------------------------------------------------ */
+/* ---- Declarators ------------------------------------------------------- */
 
 static dt_declmod_t *mod_new(dt_parser_t *p, int kind)
 {
@@ -295,7 +297,8 @@ static void set_types(dt_parser_t *p, dt_declmod_t *mod, const typelist_t *list)
 	uint32_t i = 0;
 
 	/* Types outlive the program when it fails: they belong to the handle. */
-	mod->types = dt_arena_alloc(p->cc->hdl->arena, (mod->count + 1) * sizeof(*mod->types));
+	mod->types =
+	    dt_arena_alloc(p->cc->hdl->arena, (mod->count + 1) * sizeof(*mod->types));
 	if (mod->types == NULL)
 		dt_compile_error(p->cc, D_NOMEM, 0, 0, "out of memory");
 	for (; list != NULL; list = list->next)
@@ -338,9 +341,9 @@ static void array_suffix(dt_parser_t *p, dt_declmod_t *mod)
 	}
 	count = dt_parse_constant(p, D_DECL_ARRSUB, "the size of an array");
 	if (count < 0 || count > ARRAY_MAX)
-		dt_compile_error(p->cc, count < 0 ? D_DECL_ARRSUB : D_DECL_ARRBIG, mod->line,
-				 mod->column, "an array cannot have %lld elements",
-				 (long long)count);
+		dt_compile_error(p->cc, count < 0 ? D_DECL_ARRSUB : D_DECL_ARRBIG,
+				 mod->line, mod->column,
+				 "an array cannot have %lld elements", (long long)count);
 	if (count == 0)
 		dt_compile_error(p->cc, D_DECL_ARRNULL, mod->line, mod->column,
 				 "an array must have at least one element");
@@ -482,7 +485,7 @@ dt_declarator_t dt_parse_declarator(dt_parser_t *p, dt_declname_t name)
 	return d;
 }
 
-/* ---- From declarators to types ------------------------------------------------------------ */
+/* ---- From declarators to types ----------------------------------------- */
 
 static dt_type_t *wrap_array(dt_parser_t *p, const dt_declmod_t *mod, dt_type_t *type)
 {

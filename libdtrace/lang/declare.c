@@ -11,7 +11,7 @@
 
 #define TYPESTR 160
 
-/* ---- Variables ---------------------------------------------------------------------------- */
+/* ---- Variables --------------------------------------------------------- */
 
 static bool is_same_type(const dt_type_t *a, const dt_type_t *b)
 {
@@ -124,7 +124,7 @@ static void declare_variable(dt_parser_t *p, const dt_declspec_t *spec, dt_decla
 	}
 }
 
-/* ---- Typedefs -------------------------------------------------------------------------------- */
+/* ---- Typedefs ---------------------------------------------------------- */
 
 static void declare_typedef(dt_parser_t *p, const dt_declspec_t *spec,
 			    const dt_declarator_t *d)
@@ -159,7 +159,7 @@ static void declare_typedef(dt_parser_t *p, const dt_declspec_t *spec,
 	dt_type_add(hdl, DT_K_TYPEDEF, type->name, type);
 }
 
-/* ---- Inlines ----------------------------------------------------------------------------------- */
+/* ---- Inlines ----------------------------------------------------------- */
 
 /* The body as an integer of the declared type where that is what it amounts to, so that a
  * chain of inlines stays flat. */
@@ -175,8 +175,8 @@ static dt_node_t *inline_fold(dt_parser_t *p, dt_type_t *type, dt_node_t *body)
 	if (dt_parse_evaluate(p, body, &constant)) {
 		node = dt_node_new(p->cc, DT_N_INT, body->line, body->column);
 		node->value = constant.value;
-		node->type = constant.is_signed ? p->cc->hdl->types.long_
-						: p->cc->hdl->types.ulong;
+		node->type =
+		    constant.is_signed ? p->cc->hdl->types.long_ : p->cc->hdl->types.ulong;
 		node->height = 1;
 		body = node;
 	}
@@ -218,9 +218,10 @@ static void declare_inline(dt_parser_t *p, const dt_declspec_t *spec)
 	ident->inline_body = body;
 }
 
-/* ---- Translators and providers --------------------------------------------------------------- */
+/* ---- Translators and providers ----------------------------------------- */
 
-/* translator: "translator" type "<" type [name] ">" "{" {name "=" assignment ";"} "}" ";" */
+/* translator: "translator" type "<" type [name] ">" "{" {name "=" assignment ";"} "}" ";"
+ */
 static void translator(dt_parser_t *p)
 {
 	dt_token_t first = dt_parse_take(p);
@@ -275,7 +276,7 @@ static void provider(dt_parser_t *p)
 			 "provider definitions are not supported yet");
 }
 
-/* ---- Declarations ------------------------------------------------------------------------------ */
+/* ---- Declarations ------------------------------------------------------ */
 
 /* declaration: translator | provider | inline |
  *	specifiers [declarator {"," declarator}] ";" */
@@ -300,8 +301,8 @@ void dt_parse_declaration(dt_parser_t *p)
 	if (dt_parse_accept(p, ';')) {
 		dt_kind_t kind = spec.type->kind;
 
-		if (spec.class != 0 || (kind != DT_K_STRUCT && kind != DT_K_UNION &&
-					kind != DT_K_ENUM))
+		if (spec.class != 0 ||
+		    (kind != DT_K_STRUCT && kind != DT_K_UNION && kind != DT_K_ENUM))
 			dt_compile_error(p->cc, D_DECL_USELESS, spec.line, spec.column,
 					 "the declaration declares nothing");
 		return;

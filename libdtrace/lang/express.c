@@ -8,7 +8,7 @@
 #include "handle.h"
 #include "lang/parse.h"
 
-/* ---- Nodes ------------------------------------------------------------------------- */
+/* ---- Nodes ------------------------------------------------------------- */
 
 static dt_node_t *node_new(dt_parser_t *p, dt_nodekind_t kind, const dt_token_t *token)
 {
@@ -43,7 +43,7 @@ static dt_node_t *node_with(dt_parser_t *p, dt_nodekind_t kind, const dt_token_t
 	return node;
 }
 
-/* ---- Names that are variables -------------------------------------------------------- */
+/* ---- Names that are variables ------------------------------------------ */
 
 static dt_seen_t **seen_chain(dt_parser_t *p, const char *name)
 {
@@ -161,7 +161,7 @@ static bool at_sizeof_type(dt_parser_t *p)
 	       dt_type_lookup(p->cc->hdl, DT_K_TYPEDEF, name.string) != NULL;
 }
 
-/* ---- Primary expressions -------------------------------------------------------------- */
+/* ---- Primary expressions ----------------------------------------------- */
 
 /* list: assignment {"," assignment} close */
 static dt_node_t *node_list(dt_parser_t *p, dt_node_t *owner, int close)
@@ -303,7 +303,7 @@ static dt_node_t *primary(dt_parser_t *p)
 	}
 }
 
-/* ---- Postfix and unary operators ------------------------------------------------------- */
+/* ---- Postfix and unary operators --------------------------------------- */
 
 /* "." name | "->" name, of which the second is the first on what left points to */
 static dt_node_t *member(dt_parser_t *p, const dt_token_t *token, dt_node_t *left)
@@ -439,23 +439,20 @@ static dt_node_t *unary(dt_parser_t *p)
 	return node;
 }
 
-/* ---- Binary operators ------------------------------------------------------------------- */
+/* ---- Binary operators -------------------------------------------------- */
 
 static const struct binary {
 	int kind;
 	dt_op_t op;
 	int precedence;
 } binaries[] = {
-	{DT_TOK_LOR, DT_OP_LOR, 1},   {DT_TOK_LXOR, DT_OP_LXOR, 2},
-	{DT_TOK_LAND, DT_OP_LAND, 3}, {'|', DT_OP_OR, 4},
-	{'^', DT_OP_XOR, 5},	      {'&', DT_OP_AND, 6},
-	{DT_TOK_EQ, DT_OP_EQ, 7},     {DT_TOK_NE, DT_OP_NE, 7},
-	{'<', DT_OP_LT, 8},	      {DT_TOK_LE, DT_OP_LE, 8},
-	{'>', DT_OP_GT, 8},	      {DT_TOK_GE, DT_OP_GE, 8},
-	{DT_TOK_SHL, DT_OP_SHL, 9},   {DT_TOK_SHR, DT_OP_SHR, 9},
-	{'+', DT_OP_ADD, 10},	      {'-', DT_OP_SUB, 10},
-	{'*', DT_OP_MUL, 11},	      {'/', DT_OP_DIV, 11},
-	{'%', DT_OP_MOD, 11},
+    {DT_TOK_LOR, DT_OP_LOR, 1}, {DT_TOK_LXOR, DT_OP_LXOR, 2}, {DT_TOK_LAND, DT_OP_LAND, 3},
+    {'|', DT_OP_OR, 4},		{'^', DT_OP_XOR, 5},	      {'&', DT_OP_AND, 6},
+    {DT_TOK_EQ, DT_OP_EQ, 7},	{DT_TOK_NE, DT_OP_NE, 7},     {'<', DT_OP_LT, 8},
+    {DT_TOK_LE, DT_OP_LE, 8},	{'>', DT_OP_GT, 8},	      {DT_TOK_GE, DT_OP_GE, 8},
+    {DT_TOK_SHL, DT_OP_SHL, 9}, {DT_TOK_SHR, DT_OP_SHR, 9},   {'+', DT_OP_ADD, 10},
+    {'-', DT_OP_SUB, 10},	{'*', DT_OP_MUL, 11},	      {'/', DT_OP_DIV, 11},
+    {'%', DT_OP_MOD, 11},
 };
 
 static const struct binary *binary_find(int kind)
@@ -485,7 +482,7 @@ static dt_node_t *binary(dt_parser_t *p, int precedence)
 	}
 }
 
-/* ---- Conditional, assignment, comma -------------------------------------------------------- */
+/* ---- Conditional, assignment, comma ------------------------------------ */
 
 /* conditional: binary ["?" expression ":" conditional] */
 static dt_node_t *conditional(dt_parser_t *p)

@@ -33,10 +33,10 @@ static int column_of(const dt_lexer_t *lexer, const char *at)
 void dt_lex_init(dt_lexer_t *lexer, dt_compile_t *cc, const char *text, size_t length)
 {
 	*lexer = (dt_lexer_t){
-		.cc = cc, .at = text, .end = text + length, .line_start = text, .line = 1};
+	    .cc = cc, .at = text, .end = text + length, .line_start = text, .line = 1};
 }
 
-/* ---- Errors ------------------------------------------------------------------ */
+/* ---- Errors ------------------------------------------------------------ */
 
 #define QUOTE_MAX 48 /* bytes of the source that a message repeats */
 
@@ -79,7 +79,7 @@ void dt_lex_syntax_error(dt_lexer_t *lexer, const dt_token_t *token)
 			 quote(token->text, token->length, buf, sizeof(buf)));
 }
 
-/* ---- Between tokens ------------------------------------------------------------ */
+/* ---- Between tokens ---------------------------------------------------- */
 
 static void new_line(dt_lexer_t *lexer, int line)
 {
@@ -107,7 +107,8 @@ static void skip_comment(dt_lexer_t *lexer)
 			lexer->at--;
 		}
 	}
-	dt_compile_error(lexer->cc, D_COMM_EOF, line, column, "comment without its end, */");
+	dt_compile_error(lexer->cc, D_COMM_EOF, line, column,
+			 "comment without its end, */");
 }
 
 static bool is_first_of_line(const dt_lexer_t *lexer)
@@ -157,58 +158,35 @@ static bool skip_blanks(dt_lexer_t *lexer)
 	return false;
 }
 
-/* ---- Words ---------------------------------------------------------------------- */
+/* ---- Words ------------------------------------------------------------- */
 
 static const struct keyword {
 	const char *word;
 	int kind;
 } keywords[] = {
-	{"auto", DT_TOK_AUTO},
-	{"break", DT_TOK_RESERVED},
-	{"case", DT_TOK_RESERVED},
-	{"char", DT_TOK_CHAR},
-	{"const", DT_TOK_CONST},
-	{"continue", DT_TOK_RESERVED},
-	{"counter", DT_TOK_RESERVED},
-	{"default", DT_TOK_RESERVED},
-	{"do", DT_TOK_RESERVED},
-	{"double", DT_TOK_DOUBLE},
-	{"else", DT_TOK_RESERVED},
-	{"enum", DT_TOK_ENUM},
-	{"extern", DT_TOK_EXTERN},
-	{"float", DT_TOK_FLOAT},
-	{"for", DT_TOK_RESERVED},
-	{"goto", DT_TOK_RESERVED},
-	{"if", DT_TOK_RESERVED},
-	{"import", DT_TOK_RESERVED},
-	{"inline", DT_TOK_INLINE},
-	{"int", DT_TOK_INTTYPE},
-	{"long", DT_TOK_LONG},
-	{"offsetof", DT_TOK_OFFSETOF},
-	{"probe", DT_TOK_PROBE},
-	{"provider", DT_TOK_PROVIDER},
-	{"register", DT_TOK_REGISTER},
-	{"restrict", DT_TOK_RESTRICT},
-	{"return", DT_TOK_RESERVED},
-	{"self", DT_TOK_SELF},
-	{"short", DT_TOK_SHORT},
-	{"signed", DT_TOK_SIGNED},
-	{"sizeof", DT_TOK_SIZEOF},
-	{"static", DT_TOK_STATIC},
-	{"string", DT_TOK_STRINGTYPE},
-	{"stringof", DT_TOK_STRINGOF},
-	{"struct", DT_TOK_STRUCT},
-	{"switch", DT_TOK_RESERVED},
-	{"this", DT_TOK_THIS},
-	{"translator", DT_TOK_TRANSLATOR},
-	{"typedef", DT_TOK_TYPEDEF},
-	{"union", DT_TOK_UNION},
-	{"unsigned", DT_TOK_UNSIGNED},
-	{"userland", DT_TOK_USERLAND},
-	{"void", DT_TOK_VOID},
-	{"volatile", DT_TOK_VOLATILE},
-	{"while", DT_TOK_RESERVED},
-	{"xlate", DT_TOK_XLATE},
+    {"auto", DT_TOK_AUTO},	   {"break", DT_TOK_RESERVED},
+    {"case", DT_TOK_RESERVED},	   {"char", DT_TOK_CHAR},
+    {"const", DT_TOK_CONST},	   {"continue", DT_TOK_RESERVED},
+    {"counter", DT_TOK_RESERVED},  {"default", DT_TOK_RESERVED},
+    {"do", DT_TOK_RESERVED},	   {"double", DT_TOK_DOUBLE},
+    {"else", DT_TOK_RESERVED},	   {"enum", DT_TOK_ENUM},
+    {"extern", DT_TOK_EXTERN},	   {"float", DT_TOK_FLOAT},
+    {"for", DT_TOK_RESERVED},	   {"goto", DT_TOK_RESERVED},
+    {"if", DT_TOK_RESERVED},	   {"import", DT_TOK_RESERVED},
+    {"inline", DT_TOK_INLINE},	   {"int", DT_TOK_INTTYPE},
+    {"long", DT_TOK_LONG},	   {"offsetof", DT_TOK_OFFSETOF},
+    {"probe", DT_TOK_PROBE},	   {"provider", DT_TOK_PROVIDER},
+    {"register", DT_TOK_REGISTER}, {"restrict", DT_TOK_RESTRICT},
+    {"return", DT_TOK_RESERVED},   {"self", DT_TOK_SELF},
+    {"short", DT_TOK_SHORT},	   {"signed", DT_TOK_SIGNED},
+    {"sizeof", DT_TOK_SIZEOF},	   {"static", DT_TOK_STATIC},
+    {"string", DT_TOK_STRINGTYPE}, {"stringof", DT_TOK_STRINGOF},
+    {"struct", DT_TOK_STRUCT},	   {"switch", DT_TOK_RESERVED},
+    {"this", DT_TOK_THIS},	   {"translator", DT_TOK_TRANSLATOR},
+    {"typedef", DT_TOK_TYPEDEF},   {"union", DT_TOK_UNION},
+    {"unsigned", DT_TOK_UNSIGNED}, {"userland", DT_TOK_USERLAND},
+    {"void", DT_TOK_VOID},	   {"volatile", DT_TOK_VOLATILE},
+    {"while", DT_TOK_RESERVED},	   {"xlate", DT_TOK_XLATE},
 };
 
 static int word_kind(const char *word, size_t length)
@@ -261,21 +239,21 @@ static const char *lex_aggregation(dt_lexer_t *lexer, dt_token_t *token)
 	return at;
 }
 
-/* ---- Operators ------------------------------------------------------------------ */
+/* ---- Operators --------------------------------------------------------- */
 
 /* Longer ones before their beginnings. */
-static const struct operator {
+static const struct optext {
 	char text[4];
 	int kind;
 } operators[] = {
-	{"<<=", DT_TOK_SHL_EQ}, {">>=", DT_TOK_SHR_EQ}, {"...", DT_TOK_ELLIPSIS},
-	{"->", DT_TOK_ARROW},	{"++", DT_TOK_INC},	{"--", DT_TOK_DEC},
-	{"<<", DT_TOK_SHL},	{">>", DT_TOK_SHR},	{"<=", DT_TOK_LE},
-	{">=", DT_TOK_GE},	{"==", DT_TOK_EQ},	{"!=", DT_TOK_NE},
-	{"&&", DT_TOK_LAND},	{"||", DT_TOK_LOR},	{"^^", DT_TOK_LXOR},
-	{"+=", DT_TOK_ADD_EQ},	{"-=", DT_TOK_SUB_EQ},	{"*=", DT_TOK_MUL_EQ},
-	{"/=", DT_TOK_DIV_EQ},	{"%=", DT_TOK_MOD_EQ},	{"&=", DT_TOK_AND_EQ},
-	{"|=", DT_TOK_OR_EQ},	{"^=", DT_TOK_XOR_EQ},
+    {"<<=", DT_TOK_SHL_EQ}, {">>=", DT_TOK_SHR_EQ}, {"...", DT_TOK_ELLIPSIS},
+    {"->", DT_TOK_ARROW},   {"++", DT_TOK_INC},	    {"--", DT_TOK_DEC},
+    {"<<", DT_TOK_SHL},	    {">>", DT_TOK_SHR},	    {"<=", DT_TOK_LE},
+    {">=", DT_TOK_GE},	    {"==", DT_TOK_EQ},	    {"!=", DT_TOK_NE},
+    {"&&", DT_TOK_LAND},    {"||", DT_TOK_LOR},	    {"^^", DT_TOK_LXOR},
+    {"+=", DT_TOK_ADD_EQ},  {"-=", DT_TOK_SUB_EQ},  {"*=", DT_TOK_MUL_EQ},
+    {"/=", DT_TOK_DIV_EQ},  {"%=", DT_TOK_MOD_EQ},  {"&=", DT_TOK_AND_EQ},
+    {"|=", DT_TOK_OR_EQ},   {"^=", DT_TOK_XOR_EQ},
 };
 
 /*
@@ -323,7 +301,7 @@ static const char *lex_operator(dt_lexer_t *lexer, dt_token_t *token)
 	return at + 1;
 }
 
-/* ---- Tokens ---------------------------------------------------------------------- */
+/* ---- Tokens ------------------------------------------------------------ */
 
 static const char *lex_token(dt_lexer_t *lexer, dt_token_t *token)
 {
@@ -384,7 +362,7 @@ dt_token_t dt_lex_take(dt_lexer_t *lexer)
 	return token;
 }
 
-/* ---- The top level ---------------------------------------------------------------- */
+/* ---- The top level ----------------------------------------------------- */
 
 /* Gives back a token that was looked at, as the top level reads characters. */
 static void unpeek(dt_lexer_t *lexer)
@@ -421,8 +399,8 @@ static const char *pdesc_end(const char *at)
 
 /*
  * "int x" and "foo_t *x" are declarations, "foo" and "foo:bar" descriptions: a keyword
- * tells, and for other words, what comes next, as nothing but a list's comma, a predicate, a
- * body or the clause's end may follow a description.
+ * tells, and for other words, what comes next, as nothing but a list's comma, a predicate,
+ * a body or the clause's end may follow a description.
  */
 bool dt_lex_at_declaration(const dt_lexer_t *lexer)
 {
@@ -454,8 +432,8 @@ static void pdesc_error(dt_lexer_t *lexer, const char *text, size_t length, cons
 {
 	char buf[QUOTE_MAX * 4 + 16];
 
-	dt_compile_error(lexer->cc, D_PDESC_INVAL, lexer->line,
-			 column_of(lexer, text), "invalid probe description \"%s\": %s",
+	dt_compile_error(lexer->cc, D_PDESC_INVAL, lexer->line, column_of(lexer, text),
+			 "invalid probe description \"%s\": %s",
 			 quote(text, length, buf, sizeof(buf)), why);
 }
 
@@ -495,8 +473,7 @@ static void pdesc_by_id(dt_lexer_t *lexer, const char *text, dtrace_probedesc_t 
 	}
 	if (id == 0)
 		dt_compile_error(lexer->cc, D_PDESC_ZERO, lexer->line,
-				 column_of(lexer, lexer->at),
-				 "probes are numbered from 1");
+				 column_of(lexer, lexer->at), "probes are numbered from 1");
 	desc->dtpd_id = (dtrace_id_t)id;
 }
 
@@ -520,8 +497,9 @@ dt_pdesc_t *dt_lex_pdesc(dt_lexer_t *lexer)
 	if (text[0] != '\0' && strspn(text, "0123456789") == strlen(text))
 		pdesc_by_id(lexer, text, &pdesc->desc);
 	else if (dtrace_str2desc(cc->hdl, spec, text, &pdesc->desc) != 0)
-		dt_compile_error(cc, D_PDESC_INVAL, lexer->line, column_of(lexer, lexer->at),
-				 "%s", dtrace_errmsg(cc->hdl, dtrace_errno(cc->hdl)));
+		dt_compile_error(cc, D_PDESC_INVAL, lexer->line,
+				 column_of(lexer, lexer->at), "%s",
+				 dtrace_errmsg(cc->hdl, dtrace_errno(cc->hdl)));
 	lexer->at = end;
 	return pdesc;
 }

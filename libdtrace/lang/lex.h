@@ -79,7 +79,7 @@ void dt_lex_init(dt_lexer_t *, dt_compile_t *, const char *text, size_t length);
 const dt_token_t *dt_lex_peek(dt_lexer_t *);
 dt_token_t dt_lex_take(dt_lexer_t *);
 
-/* ---- At the top level, where the text is not seen as tokens ---- */
+/* ---- At the top level, where the text is not seen as tokens ------------ */
 
 /* Moves to the next text, past blanks, comments and directives. False: the end. */
 bool dt_lex_toplevel(dt_lexer_t *);
@@ -91,7 +91,7 @@ dt_pdesc_t *dt_lex_pdesc(dt_lexer_t *);
 /* Raises: syntax error near "token". */
 _Noreturn void dt_lex_syntax_error(dt_lexer_t *, const dt_token_t *);
 
-/* ---- macro.c ------------------------------------------------------------------- */
+/* ---- macro.c ----------------------------------------------------------- */
 
 /* Makes a token of $name, $1 or $$1, which stands at token->text. */
 void dt_macro_token(dt_lexer_t *, dt_token_t *);
@@ -101,7 +101,7 @@ const char *dt_macro_text(dt_lexer_t *, const char *at, const char *end, char *b
 /* After parsing: raises an error for an argument that the program does not use. */
 void dt_macro_check_unused(dt_compile_t *);
 
-/* ---- literal.c ------------------------------------------------------------------ */
+/* ---- literal.c --------------------------------------------------------- */
 
 /* The type of an integer without a suffix, by C's rules. */
 dt_type_t *dt_literal_type(const dt_compile_t *, uint64_t value, bool is_decimal);
@@ -111,7 +111,7 @@ const char *dt_literal_number(dt_lexer_t *, dt_token_t *);
 const char *dt_literal_string(dt_lexer_t *, dt_token_t *);
 const char *dt_literal_char(dt_lexer_t *, dt_token_t *);
 
-/* ---- pragma.c ------------------------------------------------------------------- */
+/* ---- pragma.c ---------------------------------------------------------- */
 
 /* Obeys the directive from text (after '#') to end, the end of its line. Returns the
  * number that the next line gets. */

@@ -11,7 +11,7 @@
 #include "handle.h"
 #include "lang/lex.h"
 
-/* ---- Numbers ------------------------------------------------------------------- */
+/* ---- Numbers ----------------------------------------------------------- */
 
 /* The type of a value with the suffixes given: the first of C's list that holds it. */
 static dt_type_t *number_type(const dt_basetypes_t *types, uint64_t value, bool is_decimal,
@@ -106,23 +106,22 @@ const char *dt_literal_number(dt_lexer_t *lexer, dt_token_t *token)
 		token->value = token->value * base + digit_value(*at);
 	}
 	if (at == digits || !read_suffix(at, &is_unsigned, &longs))
-		dt_compile_error(cc, D_INT_DIGIT, token->line,
-				 token->column + (int)(at - token->text),
-				 "integer constant %.*s has an invalid digit or suffix",
-				 (int)(end - token->text > 64 ? 64 : end - token->text),
-				 token->text);
+		dt_compile_error(
+		    cc, D_INT_DIGIT, token->line, token->column + (int)(at - token->text),
+		    "integer constant %.*s has an invalid digit or suffix",
+		    (int)(end - token->text > 64 ? 64 : end - token->text), token->text);
 	if (has_overflow)
 		dt_compile_error(cc, D_INT_OFLOW, token->line, token->column,
 				 "integer constant %.*s is too large for 64 bits",
 				 (int)(end - token->text > 64 ? 64 : end - token->text),
 				 token->text);
 	token->kind = DT_TOK_INT;
-	token->type = number_type(&cc->hdl->types, token->value, base == 10, is_unsigned,
-				  longs);
+	token->type =
+	    number_type(&cc->hdl->types, token->value, base == 10, is_unsigned, longs);
 	return end;
 }
 
-/* ---- Characters ------------------------------------------------------------------ */
+/* ---- Characters -------------------------------------------------------- */
 
 static const char *read_octal(const char *at, unsigned *value)
 {
@@ -141,8 +140,8 @@ static const char *read_hex(const char *at, unsigned *value)
 }
 
 /*
- * Reads what follows a backslash, at, into out[0], or out[0] and out[1] when it is no escape
- * sequence. Returns where it ends, with the number of characters in *n.
+ * Reads what follows a backslash, at, into out[0], or out[0] and out[1] when it is no
+ * escape sequence. Returns where it ends, with the number of characters in *n.
  */
 static const char *read_escape(const char *at, char out[2], size_t *n)
 {
@@ -174,8 +173,9 @@ static const char *read_escape(const char *at, char out[2], size_t *n)
 }
 
 /*
- * Reads characters up to the closing quote into buf, which has room for as many as there are
- * in the source. tag and what name the literal in errors. Returns what follows the quote.
+ * Reads characters up to the closing quote into buf, which has room for as many as there
+ * are in the source. tag and what name the literal in errors. Returns what follows the
+ * quote.
  */
 static const char *read_quoted(dt_lexer_t *lexer, const dt_token_t *token, dt_errtag_t tag,
 			       const char *what, char *buf, size_t size, size_t *length)

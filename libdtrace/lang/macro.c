@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * macro.c - macro variables. $pid and its kind are integers that the library knows; $0, $1
- * and so on are the consumer's arguments, each of which becomes the token that it looks like:
- * an integer, an identifier, or a string in quotes. $$1 is the argument as a string,
+ * and so on are the consumer's arguments, each of which becomes the token that it looks
+ * like: an integer, an identifier, or a string in quotes. $$1 is the argument as a string,
  * whatever it looks like. Within a probe description each is so much text.
  */
 #include <ctype.h>

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * parse.c - a recursive-descent parser for D. Above each function stands the rule it
- * parses. The top level, clauses and statements are here; expressions are in express.c, types in
- * decl.c and struct.c, declarations in declare.c.
+ * parses. The top level, clauses and statements are here; expressions are in express.c,
+ * types in decl.c and struct.c, declarations in declare.c.
  *
  * No rule recurses without dt_parse_enter(), and no expression's tree grows higher than
  * DT_HEIGHT_MAX, so that neither this nor any later pass can run out of stack.
@@ -13,7 +13,7 @@
 
 #include "handle.h"
 
-/* ---- Tokens ---------------------------------------------------------------------- */
+/* ---- Tokens ------------------------------------------------------------ */
 
 int dt_parse_peek(dt_parser_t *p)
 {
@@ -53,7 +53,7 @@ void dt_parse_enter(dt_parser_t *p)
 		return;
 	token = dt_lex_peek(&p->lexer);
 	dt_compile_error(p->cc, D_NEST, token->line, token->column,
-			 "more than %d levels of nesting", DT_NEST_MAX);
+			 "the program is nested too deeply here");
 }
 
 void dt_parse_leave(dt_parser_t *p)
@@ -61,7 +61,7 @@ void dt_parse_leave(dt_parser_t *p)
 	p->nest--;
 }
 
-/* ---- Statements ------------------------------------------------------------------- */
+/* ---- Statements -------------------------------------------------------- */
 
 /* aggregation-statement: aggregation "=" name "(" [arguments] ")" */
 static void aggregation_statement(dt_parser_t *p, dt_stmt_t *stmt)
@@ -115,7 +115,7 @@ static void body(dt_parser_t *p, dt_clause_t *clause)
 	}
 }
 
-/* ---- Clauses ----------------------------------------------------------------------- */
+/* ---- Clauses ----------------------------------------------------------- */
 
 /* predicate: "/" expression "/" */
 static dt_node_t *predicate(dt_parser_t *p)
@@ -154,7 +154,8 @@ static dt_clause_t *clause(dt_parser_t *p)
 		return new;
 	if (dt_parse_peek(p) != ';' && dt_parse_peek(p) != DT_TOK_EOF)
 		dt_parse_fail(p);
-	/* In a file, this is a slip; on a command line, how probes are listed and counted. */
+	/* In a file, this is a slip; on a command line, how probes are listed and counted.
+	 */
 	if (new->predicate == NULL && p->cc->spec == DTRACE_PROBESPEC_NONE)
 		dt_compile_error(p->cc, D_SYNTAX, new->line, 0,
 				 "expected predicate and/or actions following probe "

@@ -1,14 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * parse.h - what the files of the parser share: parse.c (clauses, statements), express.c
- * (expressions) and decl.c, declare.c (types and declarations).
+ * parse.h - what the files of the parser know of each other.
+ *
+ *	parse.c		the top level, clauses, statements
+ *	express.c	expressions
+ *	constant.c	integer constants that the parser needs at once
+ *	decl.c		types: specifiers and declarators
+ *	struct.c	definitions of structs, unions and enums
+ *	declare.c	variables, typedefs, inlines, translators, providers
  */
 #ifndef DT_PARSE_H
 #define DT_PARSE_H
 
 #include "lang/lex.h"
 
-#define DT_NEST_MAX 200	   /* constructs within constructs */
+#define DT_NEST_MAX 200	   /* rules within rules: 100 parentheses, 200 signs */
 #define DT_HEIGHT_MAX 1000 /* levels of an expression's tree */
 #define DT_NAMES_SEEN 64
 
@@ -39,7 +45,7 @@ typedef struct dt_parser {
 	dt_opentag_t *opentags; /* innermost first */
 } dt_parser_t;
 
-/* ---- Tokens: parse.c ----------------------------------------------------------- */
+/* ---- Tokens: parse.c --------------------------------------------------- */
 
 int dt_parse_peek(dt_parser_t *);
 dt_token_t dt_parse_take(dt_parser_t *);
@@ -52,12 +58,12 @@ _Noreturn void dt_parse_fail(dt_parser_t *); /* syntax error at the next token *
 void dt_parse_enter(dt_parser_t *);
 void dt_parse_leave(dt_parser_t *);
 
-/* ---- Expressions: express.c ------------------------------------------------------ */
+/* ---- Expressions: express.c -------------------------------------------- */
 
 dt_node_t *dt_parse_expression(dt_parser_t *); /* with the comma operator */
 dt_node_t *dt_parse_assignment(dt_parser_t *); /* without */
 
-/* ---- Constants: constant.c ------------------------------------------------------- */
+/* ---- Constants: constant.c --------------------------------------------- */
 
 /* An integer of 64 bits, and how it is to be read. */
 typedef struct dt_constant {
@@ -70,7 +76,7 @@ int64_t dt_parse_constant(dt_parser_t *, dt_errtag_t, const char *what);
 /* The value of an integer constant expression. False: it is none. */
 bool dt_parse_evaluate(dt_parser_t *, const dt_node_t *, dt_constant_t *);
 
-/* ---- Types: decl.c ------------------------------------------------------------------ */
+/* ---- Types: decl.c ----------------------------------------------------- */
 
 /* The left part of a declaration: class, qualifiers and the base type. */
 typedef struct dt_declspec {
@@ -86,8 +92,8 @@ typedef struct dt_declmod {
 	enum { DT_MOD_PTR, DT_MOD_ARRAY, DT_MOD_ASSOC, DT_MOD_FUNC } kind;
 	int line, column;
 	uint8_t qualifiers;
-	uint32_t count;	    /* ARRAY: elements; ASSOC, FUNC: types */
-	dt_type_t **types;  /* ASSOC: keys; FUNC: parameters */
+	uint32_t count;	   /* ARRAY: elements; ASSOC, FUNC: types */
+	dt_type_t **types; /* ASSOC: keys; FUNC: parameters */
 	bool varargs;
 } dt_declmod_t;
 
@@ -119,7 +125,7 @@ void dt_parse_params(dt_parser_t *, dt_declmod_t *);
 dt_type_t *dt_parse_aggregate(dt_parser_t *, dt_kind_t, bool may_forward);
 dt_type_t *dt_parse_enum(dt_parser_t *);
 
-/* ---- Declarations: declare.c ------------------------------------------------------- */
+/* ---- Declarations: declare.c ------------------------------------------- */
 
 /* One declaration at the top level. */
 void dt_parse_declaration(dt_parser_t *);

@@ -45,14 +45,15 @@ static void split_words(directive_t *d, const char *at, const char *end)
 		while (at < end && (is_quoted ? *at != '"' : !isspace((unsigned char)*at)))
 			at++;
 		if (is_quoted && at == end)
-			directive_error(d, D_PRAGMA_MALFORM, "string without its closing \"");
+			directive_error(d, D_PRAGMA_MALFORM,
+					"string without its closing \"");
 		d->words[d->nwords++] =
 		    dt_compile_strdup(d->lexer->cc, start, (size_t)(at - start));
 		at += is_quoted;
 	}
 }
 
-/* ---- #pragma D ------------------------------------------------------------------ */
+/* ---- #pragma D --------------------------------------------------------- */
 
 /* option name[=value] */
 static void pragma_option(const directive_t *d, char **words, int n)
@@ -77,8 +78,8 @@ static void pragma_option(const directive_t *d, char **words, int n)
 	cc->cflags |= cc->hdl->cflags;
 }
 
-/* attributes Name/Data/Class kind name: checked for its form; the stability of what a program
- * declares itself is not followed. */
+/* attributes Name/Data/Class kind name: checked for its form; the stability of what a
+ * program declares itself is not followed. */
 static void pragma_attributes(const directive_t *d, char **words, int n)
 {
 	dtrace_attribute_t attributes;
@@ -105,9 +106,9 @@ static void pragma_depends_on(const directive_t *d, char **words, int n)
 	if (n != 2 ||
 	    (strcmp(words[0], "library") != 0 && strcmp(words[0], "module") != 0 &&
 	     strcmp(words[0], "provider") != 0))
-		directive_error(
-		    d, D_PRAGMA_MALFORM,
-		    "expected #pragma D depends_on library, module or provider, and its name");
+		directive_error(d, D_PRAGMA_MALFORM,
+				"expected #pragma D depends_on library, module or "
+				"provider, and its name");
 }
 
 static void pragma_error(const directive_t *d, char **words, int n)
@@ -139,10 +140,10 @@ static const struct {
 	const char *name;
 	void (*obey)(const directive_t *, char **words, int n);
 } pragmas[] = {
-	{"attributes", pragma_attributes}, {"binding", pragma_binding},
-	{"depends_on", pragma_depends_on}, {"error", pragma_error},
-	{"ident", pragma_nothing},	   {"line", pragma_nothing},
-	{"option", pragma_option},
+    {"attributes", pragma_attributes}, {"binding", pragma_binding},
+    {"depends_on", pragma_depends_on}, {"error", pragma_error},
+    {"ident", pragma_nothing},	       {"line", pragma_nothing},
+    {"option", pragma_option},
 };
 
 static void pragma_obey(const directive_t *d)
@@ -161,7 +162,7 @@ static void pragma_obey(const directive_t *d)
 			 "unknown directive #pragma D %.64s", d->words[2]);
 }
 
-/* ---- The others ------------------------------------------------------------------- */
+/* ---- The others -------------------------------------------------------- */
 
 /* #line 12 "file", or # 12 "file" as cpp writes it. Returns the next line's number. */
 static int line_obey(const directive_t *d, const char *number)

@@ -20,7 +20,7 @@ static const char *tag_word(dt_kind_t kind)
 	return kind == DT_K_STRUCT ? "struct" : kind == DT_K_UNION ? "union" : "enum";
 }
 
-/* ---- Tags ------------------------------------------------------------------------------- */
+/* ---- Tags -------------------------------------------------------------- */
 
 /* What a forward declaration of an earlier program was before this one completed it. */
 typedef struct savedtype {
@@ -104,7 +104,8 @@ static dt_type_t *tag_refer(dt_parser_t *p, dt_kind_t tag, const dt_token_t *nam
 			 is_nobtf ? " (the kernel gives no BTF type information)" : "");
 }
 
-/* The name after "struct", "union" or "enum"; the kernel's may be written with its module. */
+/* The name after "struct", "union" or "enum"; the kernel's may be written with its module.
+ */
 static bool take_tag(dt_parser_t *p, dt_token_t *name)
 {
 	const char *backquote;
@@ -120,7 +121,7 @@ static bool take_tag(dt_parser_t *p, dt_token_t *name)
 	return true;
 }
 
-/* ---- Members -------------------------------------------------------------------------------- */
+/* ---- Members ----------------------------------------------------------- */
 
 typedef struct memberlist {
 	struct memberlist *next;
@@ -157,8 +158,7 @@ static void layout_add(dt_parser_t *p, layout_t *layout, const char *name, dt_ty
 				 "the %s has more than %d members",
 				 tag_word(layout->type->kind), NAMES_MAX);
 	if (name != NULL) {
-		new->member.name =
-		    dt_arena_strndup(p->cc->hdl->arena, name, strlen(name));
+		new->member.name = dt_arena_strndup(p->cc->hdl->arena, name, strlen(name));
 		if (new->member.name == NULL)
 			dt_compile_error(p->cc, D_NOMEM, 0, 0, "out of memory");
 	}
@@ -194,9 +194,9 @@ static void add_member(dt_parser_t *p, layout_t *layout, dt_type_t *type,
 	uint64_t align = resolved->align > 0 ? resolved->align : 1, offset = 0;
 
 	if (resolved->kind == DT_K_VOID || resolved->kind == DT_K_FUNC)
-		dt_compile_error(p->cc, D_DECL_VOIDOBJ, d->line, d->column,
-				 "member %s cannot be %s", d->name,
-				 resolved->kind == DT_K_VOID ? "of type void" : "a function");
+		dt_compile_error(
+		    p->cc, D_DECL_VOIDOBJ, d->line, d->column, "member %s cannot be %s",
+		    d->name, resolved->kind == DT_K_VOID ? "of type void" : "a function");
 	if (resolved->size == 0 && !is_flexible)
 		dt_compile_error(p->cc, D_DECL_INCOMPLETE, d->line, d->column,
 				 "member %s is of an incomplete type", d->name);
@@ -222,8 +222,7 @@ static void add_bitfield(dt_parser_t *p, layout_t *layout, dt_type_t *type,
 				 "a bit-field must be of an integer type");
 	if (width < 0 || (uint64_t)width > unit || (width == 0 && d->name != NULL))
 		dt_compile_error(p->cc, D_DECL_BFSIZE, colon.line, colon.column,
-				 "a bit-field of this type cannot be %" PRId64
-				 " bits wide",
+				 "a bit-field of this type cannot be %" PRId64 " bits wide",
 				 width);
 	if (layout->type->kind == DT_K_STRUCT) {
 		offset = layout->bits;
@@ -286,8 +285,8 @@ static void layout_finish(dt_parser_t *p, const layout_t *layout)
 	dt_type_t *type = layout->type;
 	uint32_t i = 0;
 
-	type->members = dt_arena_alloc(p->cc->hdl->arena,
-				       (layout->count + 1) * sizeof(*type->members));
+	type->members =
+	    dt_arena_alloc(p->cc->hdl->arena, (layout->count + 1) * sizeof(*type->members));
 	if (type->members == NULL)
 		dt_compile_error(p->cc, D_NOMEM, 0, 0, "out of memory");
 	for (const memberlist_t *m = layout->first; m != NULL; m = m->next)
@@ -327,7 +326,7 @@ dt_type_t *dt_parse_aggregate(dt_parser_t *p, dt_kind_t kind, bool may_forward)
 	return layout.type;
 }
 
-/* ---- Enums ----------------------------------------------------------------------------------- */
+/* ---- Enums ------------------------------------------------------------- */
 
 static void enumparse_add(dt_parser_t *p, dt_enumparse_t *list, const dt_token_t *name,
 			  int64_t value)
@@ -350,8 +349,8 @@ static void enumparse_add(dt_parser_t *p, dt_enumparse_t *list, const dt_token_t
 				 "the enum has more than %d enumerators", NAMES_MAX);
 	if (list->count == list->room) {
 		uint32_t room = list->room == 0 ? 16 : list->room * 2;
-		dt_enumerator_t *grown = dt_arena_alloc(p->cc->hdl->arena,
-							room * sizeof(*grown));
+		dt_enumerator_t *grown =
+		    dt_arena_alloc(p->cc->hdl->arena, room * sizeof(*grown));
 
 		if (grown == NULL)
 			dt_compile_error(p->cc, D_NOMEM, 0, 0, "out of memory");

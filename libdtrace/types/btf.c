@@ -46,35 +46,35 @@ typedef struct dt_btf {
 	struct dt_btfslot {
 		uint32_t id;
 		dt_type_t *type;
-	} *made;
+	} * made;
 	uint32_t nmade, made_room;
 } dt_btf_t;
 
-/* ---- Records ----------------------------------------------------------------- */
+/* ---- Records ----------------------------------------------------------- */
 
 /* Bytes of a record after struct btf_type: fixed, and for each of vlen. */
 static const struct {
 	uint8_t known, fixed, each;
 } record_layout[] = {
-	[BTF_KIND_INT] = {1, sizeof(uint32_t), 0},
-	[BTF_KIND_PTR] = {1, 0, 0},
-	[BTF_KIND_ARRAY] = {1, sizeof(struct btf_array), 0},
-	[BTF_KIND_STRUCT] = {1, 0, sizeof(struct btf_member)},
-	[BTF_KIND_UNION] = {1, 0, sizeof(struct btf_member)},
-	[BTF_KIND_ENUM] = {1, 0, sizeof(struct btf_enum)},
-	[BTF_KIND_FWD] = {1, 0, 0},
-	[BTF_KIND_TYPEDEF] = {1, 0, 0},
-	[BTF_KIND_VOLATILE] = {1, 0, 0},
-	[BTF_KIND_CONST] = {1, 0, 0},
-	[BTF_KIND_RESTRICT] = {1, 0, 0},
-	[BTF_KIND_FUNC] = {1, 0, 0},
-	[BTF_KIND_FUNC_PROTO] = {1, 0, sizeof(struct btf_param)},
-	[BTF_KIND_VAR] = {1, sizeof(struct btf_var), 0},
-	[BTF_KIND_DATASEC] = {1, 0, sizeof(struct btf_var_secinfo)},
-	[BTF_KIND_FLOAT] = {1, 0, 0},
-	[BTF_KIND_DECL_TAG] = {1, sizeof(struct btf_decl_tag), 0},
-	[BTF_KIND_TYPE_TAG] = {1, 0, 0},
-	[BTF_KIND_ENUM64] = {1, 0, sizeof(struct btf_enum64)},
+    [BTF_KIND_INT] = {1, sizeof(uint32_t), 0},
+    [BTF_KIND_PTR] = {1, 0, 0},
+    [BTF_KIND_ARRAY] = {1, sizeof(struct btf_array), 0},
+    [BTF_KIND_STRUCT] = {1, 0, sizeof(struct btf_member)},
+    [BTF_KIND_UNION] = {1, 0, sizeof(struct btf_member)},
+    [BTF_KIND_ENUM] = {1, 0, sizeof(struct btf_enum)},
+    [BTF_KIND_FWD] = {1, 0, 0},
+    [BTF_KIND_TYPEDEF] = {1, 0, 0},
+    [BTF_KIND_VOLATILE] = {1, 0, 0},
+    [BTF_KIND_CONST] = {1, 0, 0},
+    [BTF_KIND_RESTRICT] = {1, 0, 0},
+    [BTF_KIND_FUNC] = {1, 0, 0},
+    [BTF_KIND_FUNC_PROTO] = {1, 0, sizeof(struct btf_param)},
+    [BTF_KIND_VAR] = {1, sizeof(struct btf_var), 0},
+    [BTF_KIND_DATASEC] = {1, 0, sizeof(struct btf_var_secinfo)},
+    [BTF_KIND_FLOAT] = {1, 0, 0},
+    [BTF_KIND_DECL_TAG] = {1, sizeof(struct btf_decl_tag), 0},
+    [BTF_KIND_TYPE_TAG] = {1, 0, 0},
+    [BTF_KIND_ENUM64] = {1, 0, sizeof(struct btf_enum64)},
 };
 
 #define NKINDS (sizeof(record_layout) / sizeof(record_layout[0]))
@@ -208,7 +208,7 @@ static uint32_t record_find(dt_btf_t *btf, uint32_t kinds, uint32_t name_off)
 	return 0;
 }
 
-/* ---- The file ---------------------------------------------------------------- */
+/* ---- The file ---------------------------------------------------------- */
 
 static int file_read(dt_btf_t *btf, int fd)
 {
@@ -317,7 +317,7 @@ static dt_btf_t *btf_open(dtrace_hdl_t *hdl)
 	return NULL;
 }
 
-/* ---- Types already made ------------------------------------------------------- */
+/* ---- Types already made ------------------------------------------------ */
 
 static struct dt_btfslot *made_slot(const dt_btf_t *btf, uint32_t id)
 {
@@ -356,7 +356,7 @@ static void made_add(dt_btf_t *btf, uint32_t id, dt_type_t *type)
 	btf->nmade++;
 }
 
-/* ---- From records to types ------------------------------------------------------ */
+/* ---- From records to types --------------------------------------------- */
 
 static dt_type_t *type_make(dtrace_hdl_t *hdl, dt_btf_t *btf, uint32_t id);
 
@@ -367,24 +367,24 @@ static dt_type_t *int_known(dtrace_hdl_t *hdl, const char *name)
 		const char *name;
 		dt_type_t *type;
 	} known[] = {
-		{"char", hdl->types.char_},
-		{"signed char", hdl->types.schar},
-		{"unsigned char", hdl->types.uchar},
-		{"short int", hdl->types.short_},
-		{"short", hdl->types.short_},
-		{"short unsigned int", hdl->types.ushort},
-		{"unsigned short", hdl->types.ushort},
-		{"int", hdl->types.int_},
-		{"unsigned int", hdl->types.uint},
-		{"long int", hdl->types.long_},
-		{"long", hdl->types.long_},
-		{"long unsigned int", hdl->types.ulong},
-		{"unsigned long", hdl->types.ulong},
-		{"long long int", hdl->types.longlong},
-		{"long long", hdl->types.longlong},
-		{"long long unsigned int", hdl->types.ulonglong},
-		{"unsigned long long", hdl->types.ulonglong},
-		{"_Bool", hdl->types.bool_},
+	    {"char", hdl->types.char_},
+	    {"signed char", hdl->types.schar},
+	    {"unsigned char", hdl->types.uchar},
+	    {"short int", hdl->types.short_},
+	    {"short", hdl->types.short_},
+	    {"short unsigned int", hdl->types.ushort},
+	    {"unsigned short", hdl->types.ushort},
+	    {"int", hdl->types.int_},
+	    {"unsigned int", hdl->types.uint},
+	    {"long int", hdl->types.long_},
+	    {"long", hdl->types.long_},
+	    {"long unsigned int", hdl->types.ulong},
+	    {"unsigned long", hdl->types.ulong},
+	    {"long long int", hdl->types.longlong},
+	    {"long long", hdl->types.longlong},
+	    {"long long unsigned int", hdl->types.ulonglong},
+	    {"unsigned long long", hdl->types.ulonglong},
+	    {"_Bool", hdl->types.bool_},
 	};
 
 	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
@@ -621,7 +621,7 @@ dt_type_t *dt_btf_lookup(dtrace_hdl_t *hdl, dt_kind_t tag, const char *name)
 	return type_make(hdl, btf, id);
 }
 
-/* ---- Members ------------------------------------------------------------------- */
+/* ---- Members ----------------------------------------------------------- */
 
 static void members_read(dtrace_hdl_t *hdl, dt_btf_t *btf, dt_type_t *type,
 			 const struct btf_type *record)
@@ -672,8 +672,8 @@ static void enumerators_read(dtrace_hdl_t *hdl, dt_btf_t *btf, dt_type_t *type,
 
 		enumerators[i].name = name != NULL ? name : "";
 		if (is_wide)
-			enumerators[i].value = (int64_t)((uint64_t)wide[i].val_hi32 << 32 |
-							 wide[i].val_lo32);
+			enumerators[i].value =
+			    (int64_t)((uint64_t)wide[i].val_hi32 << 32 | wide[i].val_lo32);
 		else if (type->is_signed)
 			enumerators[i].value = narrow[i].val;
 		else

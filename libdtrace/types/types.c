@@ -30,28 +30,28 @@ static const struct basetype {
 	uint8_t kind, size, flags;
 	const char *name;
 } basetypes[] = {
-	{FIELD(void_), DT_K_VOID, 0, 0, "void"},
-	{FIELD(char_), DT_K_INT, 1, TF_PLAINCHAR, "char"},
-	{FIELD(schar), DT_K_INT, 1, TF_SIGNED | TF_CHAR, "signed char"},
-	{FIELD(uchar), DT_K_INT, 1, TF_CHAR, "unsigned char"},
-	{FIELD(short_), DT_K_INT, 2, TF_SIGNED, "short"},
-	{FIELD(ushort), DT_K_INT, 2, 0, "unsigned short"},
-	{FIELD(int_), DT_K_INT, 4, TF_SIGNED, "int"},
-	{FIELD(uint), DT_K_INT, 4, 0, "unsigned int"},
-	{FIELD(long_), DT_K_INT, 8, TF_SIGNED, "long"},
-	{FIELD(ulong), DT_K_INT, 8, 0, "unsigned long"},
-	{FIELD(longlong), DT_K_INT, 8, TF_SIGNED, "long long"},
-	{FIELD(ulonglong), DT_K_INT, 8, 0, "unsigned long long"},
-	{FIELD(bool_), DT_K_INT, 1, TF_BOOL, "_Bool"},
-	{FIELD(float_), DT_K_FLOAT, 4, TF_SIGNED, "float"},
-	{FIELD(double_), DT_K_FLOAT, 8, TF_SIGNED, "double"},
-	{FIELD(longdouble), DT_K_FLOAT, 16, TF_SIGNED, "long double"},
-	{FIELD(string), DT_K_STRING, 0, 0, "string"},
-	{FIELD(stack), DT_K_STACK, 0, 0, "stack"},
-	{FIELD(ustack), DT_K_USTACK, 0, 0, "ustack"},
-	{FIELD(symaddr), DT_K_SYMADDR, 8, 0, "symaddr"},
-	{FIELD(usymaddr), DT_K_USYMADDR, 16, 0, "usymaddr"},
-	{FIELD(dyn), DT_K_DYN, 0, 0, "<DYN>"},
+    {FIELD(void_), DT_K_VOID, 0, 0, "void"},
+    {FIELD(char_), DT_K_INT, 1, TF_PLAINCHAR, "char"},
+    {FIELD(schar), DT_K_INT, 1, TF_SIGNED | TF_CHAR, "signed char"},
+    {FIELD(uchar), DT_K_INT, 1, TF_CHAR, "unsigned char"},
+    {FIELD(short_), DT_K_INT, 2, TF_SIGNED, "short"},
+    {FIELD(ushort), DT_K_INT, 2, 0, "unsigned short"},
+    {FIELD(int_), DT_K_INT, 4, TF_SIGNED, "int"},
+    {FIELD(uint), DT_K_INT, 4, 0, "unsigned int"},
+    {FIELD(long_), DT_K_INT, 8, TF_SIGNED, "long"},
+    {FIELD(ulong), DT_K_INT, 8, 0, "unsigned long"},
+    {FIELD(longlong), DT_K_INT, 8, TF_SIGNED, "long long"},
+    {FIELD(ulonglong), DT_K_INT, 8, 0, "unsigned long long"},
+    {FIELD(bool_), DT_K_INT, 1, TF_BOOL, "_Bool"},
+    {FIELD(float_), DT_K_FLOAT, 4, TF_SIGNED, "float"},
+    {FIELD(double_), DT_K_FLOAT, 8, TF_SIGNED, "double"},
+    {FIELD(longdouble), DT_K_FLOAT, 16, TF_SIGNED, "long double"},
+    {FIELD(string), DT_K_STRING, 0, 0, "string"},
+    {FIELD(stack), DT_K_STACK, 0, 0, "stack"},
+    {FIELD(ustack), DT_K_USTACK, 0, 0, "ustack"},
+    {FIELD(symaddr), DT_K_SYMADDR, 8, 0, "symaddr"},
+    {FIELD(usymaddr), DT_K_USYMADDR, 16, 0, "usymaddr"},
+    {FIELD(dyn), DT_K_DYN, 0, 0, "<DYN>"},
 };
 
 /* The typedefs of dt_basetypes_t. */
@@ -59,12 +59,12 @@ static const struct basetypedef {
 	uint16_t field, target;
 	const char *name;
 } basetypedefs[] = {
-	{FIELD(int8), FIELD(schar), "int8_t"},	  {FIELD(int16), FIELD(short_), "int16_t"},
-	{FIELD(int32), FIELD(int_), "int32_t"},	  {FIELD(int64), FIELD(long_), "int64_t"},
-	{FIELD(uint8), FIELD(uchar), "uint8_t"},  {FIELD(uint16), FIELD(ushort), "uint16_t"},
-	{FIELD(uint32), FIELD(uint), "uint32_t"}, {FIELD(uint64), FIELD(ulong), "uint64_t"},
-	{FIELD(size), FIELD(ulong), "size_t"},	  {FIELD(pid), FIELD(int_), "pid_t"},
-	{FIELD(uid), FIELD(uint), "uid_t"},
+    {FIELD(int8), FIELD(schar), "int8_t"},    {FIELD(int16), FIELD(short_), "int16_t"},
+    {FIELD(int32), FIELD(int_), "int32_t"},   {FIELD(int64), FIELD(long_), "int64_t"},
+    {FIELD(uint8), FIELD(uchar), "uint8_t"},  {FIELD(uint16), FIELD(ushort), "uint16_t"},
+    {FIELD(uint32), FIELD(uint), "uint32_t"}, {FIELD(uint64), FIELD(ulong), "uint64_t"},
+    {FIELD(size), FIELD(ulong), "size_t"},    {FIELD(pid), FIELD(int_), "pid_t"},
+    {FIELD(uid), FIELD(uint), "uid_t"},
 };
 
 /* Typedefs made on first use. Sorted by name. */
@@ -72,50 +72,50 @@ static const struct lazytypedef {
 	const char *name;
 	uint16_t target;
 } lazytypedefs[] = {
-	{"bool", FIELD(bool_)},
-	{"boolean_t", FIELD(int_)},
-	{"caddr_t", FIELD(char_ptr)},
-	{"cpuid_t", FIELD(int_)},
-	{"daddr_t", FIELD(long_)},
-	{"dev_t", FIELD(ulong)},
-	{"gid_t", FIELD(uint)},
-	{"hrtime_t", FIELD(longlong)},
-	{"id_t", FIELD(int_)},
-	{"ino_t", FIELD(ulong)},
-	{"intmax_t", FIELD(long_)},
-	{"intptr_t", FIELD(long_)},
-	{"key_t", FIELD(int_)},
-	{"loff_t", FIELD(longlong)},
-	{"longlong_t", FIELD(longlong)},
-	{"lwpid_t", FIELD(int_)},
-	{"mode_t", FIELD(uint)},
-	{"nlink_t", FIELD(ulong)},
-	{"off_t", FIELD(long_)},
-	{"offset_t", FIELD(longlong)},
-	{"pc_t", FIELD(ulong)},
-	{"pgcnt_t", FIELD(ulong)},
-	{"processorid_t", FIELD(int_)},
-	{"projid_t", FIELD(int_)},
-	{"psetid_t", FIELD(int_)},
-	{"ptrdiff_t", FIELD(long_)},
-	{"ssize_t", FIELD(long_)},
-	{"taskid_t", FIELD(int_)},
-	{"time_t", FIELD(long_)},
-	{"u_char", FIELD(uchar)},
-	{"u_int", FIELD(uint)},
-	{"u_long", FIELD(ulong)},
-	{"u_longlong_t", FIELD(ulonglong)},
-	{"u_short", FIELD(ushort)},
-	{"uchar_t", FIELD(uchar)},
-	{"uint", FIELD(uint)},
-	{"uint_t", FIELD(uint)},
-	{"uintmax_t", FIELD(ulong)},
-	{"uintptr_t", FIELD(ulong)},
-	{"ulong", FIELD(ulong)},
-	{"ulong_t", FIELD(ulong)},
-	{"ushort", FIELD(ushort)},
-	{"ushort_t", FIELD(ushort)},
-	{"zoneid_t", FIELD(int_)},
+    {"bool", FIELD(bool_)},
+    {"boolean_t", FIELD(int_)},
+    {"caddr_t", FIELD(char_ptr)},
+    {"cpuid_t", FIELD(int_)},
+    {"daddr_t", FIELD(long_)},
+    {"dev_t", FIELD(ulong)},
+    {"gid_t", FIELD(uint)},
+    {"hrtime_t", FIELD(longlong)},
+    {"id_t", FIELD(int_)},
+    {"ino_t", FIELD(ulong)},
+    {"intmax_t", FIELD(long_)},
+    {"intptr_t", FIELD(long_)},
+    {"key_t", FIELD(int_)},
+    {"loff_t", FIELD(longlong)},
+    {"longlong_t", FIELD(longlong)},
+    {"lwpid_t", FIELD(int_)},
+    {"mode_t", FIELD(uint)},
+    {"nlink_t", FIELD(ulong)},
+    {"off_t", FIELD(long_)},
+    {"offset_t", FIELD(longlong)},
+    {"pc_t", FIELD(ulong)},
+    {"pgcnt_t", FIELD(ulong)},
+    {"processorid_t", FIELD(int_)},
+    {"projid_t", FIELD(int_)},
+    {"psetid_t", FIELD(int_)},
+    {"ptrdiff_t", FIELD(long_)},
+    {"ssize_t", FIELD(long_)},
+    {"taskid_t", FIELD(int_)},
+    {"time_t", FIELD(long_)},
+    {"u_char", FIELD(uchar)},
+    {"u_int", FIELD(uint)},
+    {"u_long", FIELD(ulong)},
+    {"u_longlong_t", FIELD(ulonglong)},
+    {"u_short", FIELD(ushort)},
+    {"uchar_t", FIELD(uchar)},
+    {"uint", FIELD(uint)},
+    {"uint_t", FIELD(uint)},
+    {"uintmax_t", FIELD(ulong)},
+    {"uintptr_t", FIELD(ulong)},
+    {"ulong", FIELD(ulong)},
+    {"ulong_t", FIELD(ulong)},
+    {"ushort", FIELD(ushort)},
+    {"ushort_t", FIELD(ushort)},
+    {"zoneid_t", FIELD(int_)},
 };
 
 #define NELEMS(array) (sizeof(array) / sizeof((array)[0]))
@@ -135,7 +135,7 @@ static uint32_t name_hash(const char *name)
 	return hash % DT_TYPEHASH_SIZE;
 }
 
-/* ---- Memory ---------------------------------------------------------------- */
+/* ---- Memory ------------------------------------------------------------ */
 
 void *dt_types_alloc(dtrace_hdl_t *hdl, size_t size)
 {
@@ -165,7 +165,7 @@ void dt_types_set_compile(dtrace_hdl_t *hdl, struct dt_compile *compile)
 	hdl->typetab->compile = compile;
 }
 
-/* ---- The fixed types ------------------------------------------------------- */
+/* ---- The fixed types --------------------------------------------------- */
 
 static dt_type_t *typedef_init(dt_type_t *type, const char *name, dt_type_t *target)
 {
@@ -217,9 +217,8 @@ int dt_types_init(dtrace_hdl_t *hdl)
 		*base_slot(hdl, basetypes[i].field) = type;
 	}
 	for (size_t i = 0; i < NELEMS(basetypedefs); i++, type++)
-		*base_slot(hdl, basetypedefs[i].field) =
-		    typedef_init(type, basetypedefs[i].name,
-				 *base_slot(hdl, basetypedefs[i].target));
+		*base_slot(hdl, basetypedefs[i].field) = typedef_init(
+		    type, basetypedefs[i].name, *base_slot(hdl, basetypedefs[i].target));
 	hdl->types.void_ptr = pointer_init(type++, hdl->types.void_);
 	hdl->types.char_ptr = pointer_init(type++, hdl->types.char_);
 	hdl->types.string->size = 256;
@@ -243,7 +242,7 @@ static int lazytypedef_compare(const void *name, const void *entry)
 	return strcmp(name, ((const struct lazytypedef *)entry)->name);
 }
 
-/* ---- Names ----------------------------------------------------------------- */
+/* ---- Names ------------------------------------------------------------- */
 
 static dt_type_t *name_find(dtrace_hdl_t *hdl, dt_kind_t tag, const char *name)
 {
@@ -325,7 +324,7 @@ dt_type_t *dt_type_lookup_local(dtrace_hdl_t *hdl, dt_kind_t tag, const char *na
 		return type;
 	type = dt_types_fixed_typedef(hdl, name);
 	for (size_t i = 0; type == NULL && i < NELEMS(basetypes); i++) {
-		if (strcmp(basetypes[i].name, name) == 0)
+		if (basetypes[i].kind <= DT_K_FLOAT && strcmp(basetypes[i].name, name) == 0)
 			type = *base_slot(hdl, basetypes[i].field);
 	}
 	return type;
@@ -392,7 +391,7 @@ const dt_enumerator_t *dt_enumerator_lookup(dtrace_hdl_t *hdl, const char *name,
 	return NULL;
 }
 
-/* ---- Making types ---------------------------------------------------------- */
+/* ---- Making types ------------------------------------------------------ */
 
 dt_type_t *dt_type_new(dtrace_hdl_t *hdl, dt_kind_t kind)
 {
@@ -441,7 +440,7 @@ dt_type_t *dt_type_qualified(dtrace_hdl_t *hdl, dt_type_t *target, uint8_t quali
 	return type;
 }
 
-/* ---- Looking into types ----------------------------------------------------- */
+/* ---- Looking into types ------------------------------------------------ */
 
 dt_type_t *dt_type_resolve(dtrace_hdl_t *hdl, dt_type_t *type)
 {

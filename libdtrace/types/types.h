@@ -24,7 +24,7 @@ typedef enum dt_kind {
 	DT_K_STRUCT,
 	DT_K_UNION,
 	DT_K_ENUM,
-	DT_K_TYPEDEF,
+	DT_K_TYPEDEF, /* without a name: a qualified type */
 	DT_K_FORWARD,
 	DT_K_STRING, /* D's string: by value, bounded by strsize */
 	DT_K_STACK,  /* what stack() gives, as a key */

@@ -41,7 +41,8 @@ static int see_probe(const dtrace_probedata_t *data, void *argument)
 	seen_t *seen = argument;
 
 	seen->probes++;
-	dtrace_desc2str(data->dtpda_pdesc, seen->probe, sizeof(seen->probe));
+	snprintf(seen->probe, sizeof(seen->probe), "%s:::%s",
+		 data->dtpda_pdesc->dtpd_provider, data->dtpda_pdesc->dtpd_name);
 	return DTRACE_CONSUME_THIS;
 }
 
@@ -175,7 +176,7 @@ static void a_failed_compile_leaves_the_handle_usable(void)
 	dtrace_close(dtp);
 }
 
-static void program_info_counts(void)
+static void program_exec_counts(void)
 {
 	dtrace_hdl_t *dtp = open_handle();
 	dtrace_proginfo_t info;
@@ -184,9 +185,7 @@ static void program_info_counts(void)
 	    DTRACE_PROBESPEC_NAME, 0, 0, NULL);
 
 	CHECK_DT(dtp, prog != NULL);
-	dtrace_program_info(dtp, prog, &info);
-	CHECK(info.dpi_matches == 2);
-	CHECK(dtrace_program_exec(dtp, prog, &info) == 0);
+	CHECK_DT(dtp, dtrace_program_exec(dtp, prog, &info) == 0);
 	CHECK(info.dpi_matches == 2);
 	CHECK(info.dpi_speculations == 0);
 	dtrace_close(dtp);
@@ -249,7 +248,9 @@ static int let_print(const dtrace_probedata_t *data, const dtrace_recdesc_t *rec
 {
 	(void)data;
 	(void)argument;
-	return record == NULL ? DTRACE_CONSUME_NEXT : DTRACE_CONSUME_THIS;
+	if (record == NULL || record->dtrd_action == DTRACEACT_EXIT)
+		return DTRACE_CONSUME_NEXT;
+	return DTRACE_CONSUME_THIS;
 }
 
 static void text_reaches_the_buffered_handler(void)
@@ -392,7 +393,7 @@ int main(void)
 	    {"calls out of order fail", calls_out_of_order_fail},
 	    {"a failed compile leaves the handle usable",
 	     a_failed_compile_leaves_the_handle_usable},
-	    {"dtrace_program_info() counts matches", program_info_counts},
+	    {"dtrace_program_exec() counts matches", program_exec_counts},
 	    {"faults reach the handler", faults_reach_the_handler},
 	    {"text reaches the buffered handler", text_reaches_the_buffered_handler},
 	    {"aggregations are walked in order", aggregations_are_walked_in_order},

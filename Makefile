@@ -42,8 +42,20 @@ $(B)/gen/syscalls.inc: script/gen-syscalls.sh
 
 $(B)/libdtrace/provider/syscall.o: $(B)/gen/syscalls.inc
 
+# The D libraries, embedded as text.
+DLIB := $(sort $(wildcard libdtrace/dlib/*.d))
+
+$(B)/gen/dlib.inc: script/gen-dlib.sh script/gen-constants.sh libdtrace/dlib/constants.list $(DLIB)
+	@mkdir -p $(@D)
+	CC="$(CC)" script/gen-constants.sh libdtrace/dlib/constants.list $(B)/gen/dlib
+	script/gen-dlib.sh $@ $(DLIB) $(B)/gen/dlib/*.d
+
+$(B)/libdtrace/lang/library.o: $(B)/gen/dlib.inc
+
 # The functions that run in the kernel: compiled to BPF once, here, and embedded as tables.
-$(B)/libdtrace/bpf/strings.bpf.o: libdtrace/bpf/strings.bpf.c libdtrace/bpf/support.bpf.h
+BPF_OBJ := $(patsubst %.c,$(B)/%.o,$(wildcard libdtrace/bpf/*.bpf.c))
+
+$(B)/libdtrace/bpf/%.bpf.o: libdtrace/bpf/%.bpf.c libdtrace/bpf/support.bpf.h
 	@mkdir -p $(@D)
 	$(CLANG) -target bpf -mcpu=v3 -O2 -Wall -Wextra -Wno-unused-parameter -Ilibdtrace -c -o $@ $<
 
@@ -51,8 +63,8 @@ $(B)/gen/embed: libdtrace/bpf/embed.c
 	@mkdir -p $(@D)
 	$(CC) -O1 -Wall -Wextra -o $@ $< -lelf
 
-$(B)/gen/support.inc: $(B)/libdtrace/bpf/strings.bpf.o $(B)/gen/embed
-	$(B)/gen/embed $< >$@.tmp && mv $@.tmp $@
+$(B)/gen/support.inc: $(BPF_OBJ) $(B)/gen/embed
+	$(B)/gen/embed $(BPF_OBJ) >$@.tmp && mv $@.tmp $@
 
 $(B)/libdtrace/codegen/support.o: $(B)/gen/support.inc
 
@@ -115,6 +127,20 @@ check:
 	$(MAKE) SANITIZE=address,undefined B=$(B)/sanitize tests
 	BUILD=$(B) node --test $(wildcard test/*.test.js test/*/*.test.js)
 
+# What the project promises, against its peers: bench/README.md.
+BENCH_BIN := $(addprefix $(B)/bench/,timed calls compile peer peer.bpf.o)
+
+$(B)/bench/%: bench/%.c $(B)/libdtrace.a
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -Iinclude -D_GNU_SOURCE -o $@ $< $(B)/libdtrace.a $(LIBS)
+
+$(B)/bench/peer.bpf.o: bench/peer.bpf.c
+	@mkdir -p $(@D)
+	$(CLANG) -target bpf -mcpu=v3 -O2 -g -I/usr/include/$(shell $(CC) -dumpmachine) -c -o $@ $<
+
+bench: all $(BENCH_BIN)
+	BUILD=$(B) node bench/run.js
+
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 
@@ -137,4 +163,4 @@ install: $(B)/libdtrace.a $(B)/libdtrace.so $(B)/dtrace
 clean:
 	rm -rf build
 
-.PHONY: all addon tests demo check install clean
+.PHONY: all addon tests demo check bench install clean

@@ -1,11 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * aggregations.c - aggwalk(): each record of each aggregation as identifier, keys and
- * value.
+ * aggregations.c - each record of each aggregation as identifier, keys and value.
  *
- * A record that JavaScript has been given, or that it cannot be given, is removed. When the
- * callback throws, the walk goes on without it, so that the records it has not seen are
- * there for the next walk.
+ * aggwalk() removes a record that JavaScript has been given, or that it cannot be given.
+ * When the callback throws, the walk goes on without it, so that the records it has not
+ * seen are there for the next walk.
  */
 #include "addon.h"
 
@@ -17,29 +16,28 @@ __extension__ typedef unsigned __int128 uint128_t;
 
 typedef struct walk {
 	da_consumer_t *consumer;
+	const da_walkspec_t *spec;
 	napi_value callback;
 	bool has_thrown;
 } walk_t;
 
 static int64_t word(const char *data, uint32_t index)
 {
-	int64_t value;
-
-	memcpy(&value, data + index * sizeof(value), sizeof(value));
-	return value;
+	return (int64_t)da_word(data, index);
 }
 
-static napi_value number(napi_env env, double value)
+static napi_value integer(const da_consumer_t *c, int64_t value)
 {
-	napi_value result = NULL;
+	da_value_t read;
 
-	napi_create_double(env, value, &result);
-	return result;
+	da_value_set_int64(c, value, &read);
+	return da_value_create(c->env, &read);
 }
 
 /* ---- Buckets ------------------------------------------------------------------ */
 
 typedef struct buckets {
+	const da_consumer_t *consumer;
 	napi_env env;
 	napi_value array;
 	uint32_t count;
@@ -55,11 +53,13 @@ static void bucket_add(buckets_t *b, int64_t min, int64_t max, int64_t count)
 		return;
 	napi_create_array_with_length(b->env, 2, &bounds);
 	napi_create_array_with_length(b->env, 2, &bucket);
-	napi_set_element(b->env, bounds, 0, number(b->env, (double)min));
-	napi_set_element(b->env, bounds, 1, number(b->env, (double)max));
+	napi_set_element(b->env, bounds, 0, integer(b->consumer, min));
+	napi_set_element(b->env, bounds, 1, integer(b->consumer, max));
 	napi_set_element(b->env, bucket, 0, bounds);
 	napi_set_element(b->env, bucket, 1,
-			 number(b->env, (double)count / (double)b->normal));
+			 b->normal == 1
+			     ? integer(b->consumer, count)
+			     : da_number(b->env, (double)count / (double)b->normal));
 	napi_set_element(b->env, b->array, b->count++, bucket);
 }
 
@@ -160,13 +160,13 @@ static double stddev(const char *data)
 	return distances > 0 ? sqrt((double)distances) : 0;
 }
 
-static napi_value aggregation_buckets(napi_env env, const dtrace_recdesc_t *rec,
+static napi_value aggregation_buckets(const da_consumer_t *c, const dtrace_recdesc_t *rec,
 				      const char *data, uint64_t normal)
 {
 	uint32_t nwords = rec->dtrd_size / sizeof(int64_t);
-	buckets_t b = {.env = env, .normal = normal};
+	buckets_t b = {.consumer = c, .env = c->env, .normal = normal};
 
-	if (nwords == 0 || napi_create_array(env, &b.array) != napi_ok)
+	if (nwords == 0 || napi_create_array(c->env, &b.array) != napi_ok)
 		return NULL;
 	if (rec->dtrd_action == DTRACEAGG_QUANTIZE)
 		quantize(&b, data, nwords);
@@ -178,7 +178,7 @@ static napi_value aggregation_buckets(napi_env env, const dtrace_recdesc_t *rec,
 }
 
 /* NULL: unknown to us. */
-static napi_value aggregation_value(napi_env env, const dtrace_aggdata_t *agg,
+static napi_value aggregation_value(const da_consumer_t *c, const dtrace_aggdata_t *agg,
 				    const dtrace_recdesc_t *rec)
 {
 	const char *data = agg->dtada_data + rec->dtrd_offset;
@@ -190,20 +190,23 @@ static napi_value aggregation_value(napi_env env, const dtrace_aggdata_t *agg,
 	case DTRACEAGG_SUM:
 	case DTRACEAGG_MIN:
 	case DTRACEAGG_MAX:
-		return number(env, (double)word(data, 0) / (double)normal);
+		if (normal == 1)
+			return integer(c, word(data, 0));
+		return da_number(c->env, (double)word(data, 0) / (double)normal);
 	case DTRACEAGG_AVG:
 		count = word(data, 0);
 		if (count == 0)
-			return number(env, 0);
-		return number(env, (double)word(data, 1) / (double)count / (double)normal);
+			return da_number(c->env, 0);
+		return da_number(c->env,
+				 (double)word(data, 1) / (double)count / (double)normal);
 	case DTRACEAGG_STDDEV:
-		return number(env, stddev(data) / (double)normal);
+		return da_number(c->env, stddev(data) / (double)normal);
 	case DTRACEAGG_QUANTIZE:
 	case DTRACEAGG_LQUANTIZE:
 #ifdef DTRACEAGG_LLQUANTIZE
 	case DTRACEAGG_LLQUANTIZE:
 #endif
-		return aggregation_buckets(env, rec, data, normal);
+		return aggregation_buckets(c, rec, data, normal);
 	default:
 		return NULL;
 	}
@@ -237,23 +240,27 @@ static bool aggregation_give(walk_t *walk, const dtrace_aggdata_t *agg)
 {
 	const dtrace_aggdesc_t *desc = agg->dtada_desc;
 	const dtrace_recdesc_t *rec = &desc->dtagd_rec[desc->dtagd_nrecs - 1];
-	napi_env env = walk->consumer->env;
-	napi_value receiver, arguments[3];
+	const char *name = desc->dtagd_name ? desc->dtagd_name : "";
+	const char *action = da_action_name(rec->dtrd_action);
+	da_consumer_t *c = walk->consumer;
+	napi_env env = c->env;
+	napi_value receiver, arguments[5];
 
-	arguments[0] = number(env, (double)desc->dtagd_varid);
-	arguments[1] = aggregation_key(walk->consumer, agg);
+	arguments[0] = da_number(env, (double)desc->dtagd_varid);
+	arguments[1] = aggregation_key(c, agg);
 	if (!arguments[1])
 		return false;
-	arguments[2] = aggregation_value(env, agg, rec);
+	arguments[2] = aggregation_value(c, agg, rec);
 	if (!arguments[2]) {
 		da_throw(env, "unsupported aggregating action %u in aggregation \"%s\"",
-			 (unsigned)rec->dtrd_action,
-			 desc->dtagd_name ? desc->dtagd_name : "");
+			 (unsigned)rec->dtrd_action, name);
 		return false;
 	}
+	arguments[3] = da_text_create(env, name, strlen(name));
+	arguments[4] = da_text_create(env, action, strlen(action));
 	napi_get_undefined(env, &receiver);
-	return napi_call_function(env, receiver, walk->callback, 3, arguments, NULL) ==
-	       napi_ok;
+	return napi_call_function(env, receiver, walk->callback, c->is_whole ? 5 : 3,
+				  arguments, NULL) == napi_ok;
 }
 
 static int take_aggregation(const dtrace_aggdata_t *agg, void *arg)
@@ -268,22 +275,22 @@ static int take_aggregation(const dtrace_aggdata_t *agg, void *arg)
 	if (!aggregation_give(walk, agg))
 		walk->has_thrown = true;
 	napi_close_handle_scope(env, scope);
-	return DTRACE_AGGWALK_REMOVE;
+	return walk->spec->removes ? DTRACE_AGGWALK_REMOVE : DTRACE_AGGWALK_NEXT;
 }
 
-bool da_aggregations_walk(da_consumer_t *c, napi_value callback)
+bool da_aggregations_walk(da_consumer_t *c, const da_walkspec_t *spec, napi_value callback,
+			  da_failure_t *failure)
 {
-	walk_t walk = {.consumer = c, .callback = callback};
+	walk_t walk = {.consumer = c, .spec = spec, .callback = callback};
 	const char *doing = NULL;
 
 	if (dtrace_aggregate_snap(c->dtp) < 0)
 		doing = "take a snapshot of";
-	else if (dtrace_aggregate_walk(c->dtp, take_aggregation, &walk) < 0)
+	else if (spec->walk(c->dtp, take_aggregation, &walk) < 0)
 		doing = "walk";
 	if (walk.has_thrown)
 		return false;
 	if (doing)
-		da_throw(c->env, "couldn't %s the aggregations: %s", doing,
-			 dtrace_errmsg(c->dtp, dtrace_errno(c->dtp)));
+		da_failure_set(failure, c->dtp, "couldn't %s the aggregations", doing);
 	return doing == NULL;
 }

@@ -21,28 +21,6 @@ static const napi_type_tag consumer_tag = {0x6474726163656173u, 0x796e63636f6e73
 
 /* ---- Life ------------------------------------------------------------------ */
 
-static int set_if_unset(dtrace_hdl_t *dtp, const char *option, const char *value)
-{
-	dtrace_optval_t current;
-
-	if (dtrace_getopt(dtp, option, &current) == 0 && current != DTRACEOPT_UNSET)
-		return 0;
-	return dtrace_setopt(dtp, option, value);
-}
-
-int da_consumer_prepare(da_consumer_t *c)
-{
-	if (dtrace_handle_buffered(c->dtp, da_records_buffered, c) < 0 ||
-	    dtrace_handle_err(c->dtp, da_events_fault, c) < 0 ||
-	    dtrace_handle_drop(c->dtp, da_events_drop, c) < 0)
-		return -1;
-	/* Other systems' libraries have no default for these. */
-	if (set_if_unset(c->dtp, "bufsize", "4m") < 0 ||
-	    set_if_unset(c->dtp, "aggsize", "4m") < 0)
-		return -1;
-	return 0;
-}
-
 /* No operation is left: each keeps the object alive. */
 static void consumer_finalize(napi_env env, void *data, void *hint)
 {
@@ -51,6 +29,7 @@ static void consumer_finalize(napi_env env, void *data, void *hint)
 
 	(void)hint;
 	napi_adjust_external_memory(env, -HANDLE_BYTES, &bytes);
+	da_watch_stop(c);
 	napi_delete_reference(env, c->self);
 	da_records_fini(c);
 	da_queue_close(c);
@@ -97,7 +76,7 @@ static napi_value consumer_new(napi_env env, napi_callback_info info)
 	return da_records_init(c, self) ? self : NULL;
 }
 
-/* ---- Methods ---------------------------------------------------------------- */
+/* ---- Receivers -------------------------------------------------------------- */
 
 /* The receiver and up to n arguments; NULL with an exception pending. */
 static da_consumer_t *consumer_enter(napi_env env, napi_callback_info info, size_t n,
@@ -135,130 +114,256 @@ static da_consumer_t *consumer_enter_call(napi_env env, napi_callback_info info,
 	return c;
 }
 
-static napi_value consumer_submit(da_consumer_t *c, da_opkind_t kind, char *text,
-				  napi_value callback)
+/* ---- Operations --------------------------------------------------------------- */
+
+/*
+ * Queues the operation for the callback, or, where that is undefined, carries it out and
+ * returns its failure or null. Takes what belongs to the operation.
+ */
+static napi_value consumer_operate(da_consumer_t *c, da_operation_t *op, napi_value callback)
 {
 	napi_valuetype type = napi_undefined;
+	napi_value result;
 
+	op->consumer = c;
 	napi_typeof(c->env, callback, &type);
-	if (type != napi_function) {
-		free(text);
-		napi_throw_type_error(c->env, NULL, "a callback is expected");
+	if (type == napi_function) {
+		da_queue_submit(c, op, callback);
 		return NULL;
 	}
-	da_queue_submit(c, kind, text, callback);
-	return NULL;
+	if (c->head || c->is_calling) {
+		da_operation_fini(c->env, op);
+		return da_throw(c->env, "consumer is busy");
+	}
+	da_operation_run(op);
+	result = da_failure_take(c->env, &op->failure);
+	da_operation_fini(c->env, op);
+	return result;
+}
+
+static napi_value operate_plain(napi_env env, napi_callback_info info, da_opkind_t kind)
+{
+	napi_value callback;
+	da_consumer_t *c = consumer_enter(env, info, 1, &callback);
+	da_operation_t op = {.kind = kind};
+
+	if (!c)
+		return NULL;
+	if ((kind == DA_OP_OPEN) == (c->dtp != NULL))
+		return da_throw(env, c->dtp ? "consumer is open" : "consumer is not open");
+	return consumer_operate(c, &op, callback);
 }
 
 static napi_value consumer_open(napi_env env, napi_callback_info info)
 {
-	napi_value callback;
-	da_consumer_t *c = consumer_enter(env, info, 1, &callback);
-
-	if (!c)
-		return NULL;
-	if (c->dtp || c->head)
-		return da_throw(env, "consumer is open");
-	return consumer_submit(c, DA_OP_OPEN, NULL, callback);
-}
-
-static napi_value consumer_strcompile(napi_env env, napi_callback_info info)
-{
-	napi_value arguments[2];
-	da_consumer_t *c = consumer_enter(env, info, 2, arguments);
-	char *program;
-
-	if (!c)
-		return NULL;
-	if (!c->dtp)
-		return da_throw(env, "consumer is not open");
-	program = da_string(env, arguments[0]);
-	if (!program)
-		return NULL;
-	return consumer_submit(c, DA_OP_COMPILE, program, arguments[1]);
-}
-
-static napi_value submit_plain(napi_env env, napi_callback_info info, da_opkind_t kind)
-{
-	napi_value callback;
-	da_consumer_t *c = consumer_enter(env, info, 1, &callback);
-
-	if (!c)
-		return NULL;
-	if (!c->dtp)
-		return da_throw(env, "consumer is not open");
-	return consumer_submit(c, kind, NULL, callback);
+	return operate_plain(env, info, DA_OP_OPEN);
 }
 
 static napi_value consumer_go(napi_env env, napi_callback_info info)
 {
-	return submit_plain(env, info, DA_OP_GO);
+	return operate_plain(env, info, DA_OP_GO);
 }
 
 static napi_value consumer_stop(napi_env env, napi_callback_info info)
 {
-	return submit_plain(env, info, DA_OP_STOP);
+	return operate_plain(env, info, DA_OP_STOP);
 }
+
+static napi_value consumer_turn(napi_env env, napi_callback_info info)
+{
+	return operate_plain(env, info, DA_OP_TURN);
+}
+
+static napi_value consumer_close(napi_env env, napi_callback_info info)
+{
+	return operate_plain(env, info, DA_OP_CLOSE);
+}
+
+static bool is_undefined(napi_env env, napi_value value)
+{
+	napi_valuetype type = napi_undefined;
+
+	napi_typeof(env, value, &type);
+	return type == napi_undefined;
+}
+
+static napi_value consumer_strcompile(napi_env env, napi_callback_info info)
+{
+	napi_value arguments[4];
+	da_consumer_t *c = consumer_enter(env, info, 4, arguments);
+	da_operation_t op = {.kind = DA_OP_COMPILE};
+
+	if (!c)
+		return NULL;
+	if (!c->dtp)
+		return da_throw(env, "consumer is not open");
+	if (!(op.text = da_string(env, arguments[0])))
+		return NULL;
+	if ((!is_undefined(env, arguments[1]) &&
+	     !(op.arguments = da_strings(env, arguments[1]))) ||
+	    (!is_undefined(env, arguments[2]) &&
+	     !(op.preamble = da_string(env, arguments[2])))) {
+		da_operation_fini(env, &op);
+		return NULL;
+	}
+	return consumer_operate(c, &op, arguments[3]);
+}
+
+static napi_value consumer_target(napi_env env, napi_callback_info info)
+{
+	napi_value arguments[2];
+	da_consumer_t *c = consumer_enter(env, info, 2, arguments);
+	da_operation_t op = {.kind = DA_OP_TARGET};
+	napi_valuetype type;
+
+	if (!c)
+		return NULL;
+	if (!c->dtp)
+		return da_throw(env, "consumer is not open");
+	napi_typeof(env, arguments[0], &type);
+	if (type == napi_number)
+		napi_get_value_int32(env, arguments[0], &op.pid);
+	else if (!(op.arguments = da_strings(env, arguments[0])))
+		return NULL;
+	return consumer_operate(c, &op, arguments[1]);
+}
+
+static napi_value consumer_probes(napi_env env, napi_callback_info info)
+{
+	napi_value arguments[2];
+	da_consumer_t *c = consumer_enter(env, info, 2, arguments);
+	da_operation_t op = {.kind = DA_OP_PROBES};
+
+	if (!c)
+		return NULL;
+	if (!c->dtp)
+		return da_throw(env, "consumer is not open");
+	if (!(op.text = da_string(env, arguments[0])))
+		return NULL;
+	return consumer_operate(c, &op, arguments[1]);
+}
+
+/* ---- Synchronous calls ---------------------------------------------------------- */
 
 /* Both arguments are strings; value undefined: on. */
 static napi_value consumer_setopt(napi_env env, napi_callback_info info)
 {
 	napi_value arguments[2];
 	da_consumer_t *c = consumer_enter_call(env, info, 2, arguments);
-	napi_valuetype type;
 	char *name, *value = NULL;
+	da_failure_t failure = {0};
 
 	if (!c)
 		return NULL;
 	name = da_string(env, arguments[0]);
 	if (!name)
 		return NULL;
-	napi_typeof(env, arguments[1], &type);
-	if (type != napi_undefined && !(value = da_string(env, arguments[1]))) {
+	if (!is_undefined(env, arguments[1]) && !(value = da_string(env, arguments[1]))) {
 		free(name);
 		return NULL;
 	}
 	if (dtrace_setopt(c->dtp, name, value) < 0)
-		da_throw(env, "couldn't set option '%s'%s%s%s: %s", name,
-			 value ? " to '" : "", value ? value : "", value ? "'" : "",
-			 dtrace_errmsg(c->dtp, dtrace_errno(c->dtp)));
+		da_failure_set(&failure, c->dtp, "couldn't set option '%s'%s%s%s", name,
+			       value ? " to '" : "", value ? value : "", value ? "'" : "");
 	free(name);
 	free(value);
-	return NULL;
+	return da_failure_take(env, &failure);
+}
+
+/* An option's value as a number: sizes in bytes, rates in nanoseconds; NULL: none. */
+static napi_value consumer_getopt(napi_env env, napi_callback_info info)
+{
+	napi_value argument, result = NULL;
+	da_consumer_t *c = consumer_enter_call(env, info, 1, &argument);
+	dtrace_optval_t value;
+	char *name;
+
+	if (!c || !(name = da_string(env, argument)))
+		return NULL;
+	if (dtrace_getopt(c->dtp, name, &value) == 0 && value != DTRACEOPT_UNSET)
+		result = da_number(env, (double)value);
+	free(name);
+	return result;
+}
+
+/* The same bits in lib/consumer.js. */
+#define CALL_WHOLE 1  /* values as the modern interface has them */
+#define CALL_EXACT 2  /* integers beyond 2^53 as BigInt */
+#define CALL_FAULTS 4 /* somebody listens to them */
+#define CALL_REMOVE 8 /* aggregations, once they have been given */
+
+static void consumer_begin_call(da_consumer_t *c, napi_value flags_value)
+{
+	uint32_t flags = 0;
+
+	napi_get_value_uint32(c->env, flags_value, &flags);
+	c->is_whole = flags & CALL_WHOLE;
+	c->is_exact = flags & CALL_EXACT;
+	c->wants_faults = flags & CALL_FAULTS;
+	c->is_calling = true;
 }
 
 /* Ends a synchronous call: operations that were asked for meanwhile may start. */
-static void consumer_leave_call(da_consumer_t *c)
+static napi_value consumer_end_call(da_consumer_t *c, da_failure_t *failure)
 {
+	napi_value result;
+
 	c->is_calling = false;
 	da_queue_pump(c);
+	result = da_failure_take(c->env, failure);
+	return result;
 }
 
 static napi_value consumer_consume(napi_env env, napi_callback_info info)
 {
-	napi_value arguments[2];
-	da_consumer_t *c = consumer_enter_call(env, info, 2, arguments);
+	napi_value arguments[3];
+	da_consumer_t *c = consumer_enter_call(env, info, 3, arguments);
+	da_failure_t failure = {0};
+	uint32_t outcome = 0;
 
 	if (!c)
 		return NULL;
-	napi_get_value_bool(env, arguments[1], &c->wants_faults);
-	c->is_calling = true;
-	da_records_consume(c, arguments[0]);
-	consumer_leave_call(c);
-	return NULL;
+	c->limit = 0;
+	napi_get_value_uint32(env, arguments[2], &c->limit);
+	consumer_begin_call(c, arguments[1]);
+	if (!da_records_consume(c, arguments[0], &outcome, &failure))
+		return consumer_end_call(c, &failure);
+	consumer_end_call(c, &failure);
+	return da_number(env, outcome);
 }
 
 static napi_value consumer_aggwalk(napi_env env, napi_callback_info info)
 {
-	napi_value callback;
-	da_consumer_t *c = consumer_enter_call(env, info, 1, &callback);
+	static dtrace_aggregate_walk_f *const walks[] = {
+	    dtrace_aggregate_walk,
+	    dtrace_aggregate_walk_keysorted,
+	    dtrace_aggregate_walk_valsorted,
+	    dtrace_aggregate_walk_keyrevsorted,
+	    dtrace_aggregate_walk_valrevsorted,
+	};
+	napi_value arguments[3];
+	da_consumer_t *c = consumer_enter_call(env, info, 3, arguments);
+	da_failure_t failure = {0};
+	uint32_t flags = 0, order = 0;
+	da_walkspec_t spec;
 
 	if (!c)
 		return NULL;
-	c->is_calling = true;
-	da_aggregations_walk(c, callback);
-	consumer_leave_call(c);
-	return NULL;
+	napi_get_value_uint32(env, arguments[1], &flags);
+	napi_get_value_uint32(env, arguments[2], &order);
+	spec.walk = walks[order < sizeof(walks) / sizeof(walks[0]) ? order : 0];
+	spec.removes = flags & CALL_REMOVE;
+	consumer_begin_call(c, arguments[1]);
+	da_aggregations_walk(c, &spec, arguments[0], &failure);
+	return consumer_end_call(c, &failure);
+}
+
+/* DTRACE_STATUS_*, or NULL when it cannot be told now. */
+static napi_value consumer_status(napi_env env, napi_callback_info info)
+{
+	da_consumer_t *c = consumer_enter_call(env, info, 0, NULL);
+
+	return c ? da_number(env, dtrace_status(c->dtp)) : NULL;
 }
 
 /* An array, or undefined when nothing has happened. */
@@ -271,18 +376,77 @@ static napi_value consumer_events(napi_env env, napi_callback_info info)
 	return da_events_take(c);
 }
 
+/* ---- Waking ---------------------------------------------------------------------- */
+
+static napi_value consumer_watch(napi_env env, napi_callback_info info)
+{
+	napi_value callback, result = NULL;
+	da_consumer_t *c = consumer_enter_call(env, info, 1, &callback);
+
+	if (c)
+		napi_get_boolean(env, da_watch_start(c, callback), &result);
+	return result;
+}
+
+static napi_value consumer_unwatch(napi_env env, napi_callback_info info)
+{
+	da_consumer_t *c = consumer_enter(env, info, 0, NULL);
+
+	if (c)
+		da_watch_stop(c);
+	return NULL;
+}
+
+static napi_value watch_set(napi_env env, napi_callback_info info,
+			    void (*set)(da_consumer_t *, bool))
+{
+	napi_value argument;
+	da_consumer_t *c = consumer_enter(env, info, 1, &argument);
+	bool is_on = false;
+
+	if (!c)
+		return NULL;
+	napi_get_value_bool(env, argument, &is_on);
+	set(c, is_on);
+	return NULL;
+}
+
+static napi_value consumer_pause(napi_env env, napi_callback_info info)
+{
+	return watch_set(env, info, da_watch_pause);
+}
+
+static napi_value consumer_hold(napi_env env, napi_callback_info info)
+{
+	return watch_set(env, info, da_watch_hold);
+}
+
+/* ---- The class ------------------------------------------------------------------- */
+
 static const struct {
 	const char *name;
 	napi_callback function;
 } methods[] = {
+    /* Without a callback these are done at once, and return a failure or null. */
     {"open", consumer_open},		 /* (callback) */
-    {"strcompile", consumer_strcompile}, /* (program, callback) */
+    {"strcompile", consumer_strcompile}, /* (program, arguments, preamble, callback) */
+    {"target", consumer_target},	 /* (pid or command, callback) */
     {"go", consumer_go},		 /* (callback) */
     {"stop", consumer_stop},		 /* (callback) */
-    {"setopt", consumer_setopt},	 /* (name, value) */
-    {"consume", consumer_consume},	 /* (deliver, wantsFaults) */
-    {"aggwalk", consumer_aggwalk},	 /* (callback) */
-    {"events", consumer_events},	 /* () */
+    {"list", consumer_probes},		 /* (pattern, callback) */
+    {"turn", consumer_turn},		 /* (callback) */
+    {"close", consumer_close},		 /* (callback) */
+    /* These return a failure or null; consume its outcome where there is no failure. */
+    {"setopt", consumer_setopt},   /* (name, value) */
+    {"getopt", consumer_getopt},   /* (name): a number */
+    {"consume", consumer_consume}, /* (deliver, flags, limit) */
+    {"aggwalk", consumer_aggwalk}, /* (callback, flags, order) */
+    {"status", consumer_status},   /* () */
+    {"events", consumer_events},   /* () */
+    {"watch", consumer_watch},	   /* (callback): whether it will be called */
+    {"unwatch", consumer_unwatch}, /* () */
+    {"pause", consumer_pause},	   /* (pauses) */
+    {"hold", consumer_hold},	   /* (holds) */
 };
 #define NMETHODS (sizeof(methods) / sizeof(methods[0]))
 

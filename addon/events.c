@@ -1,27 +1,37 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * events.c - run-time faults and drops. The library reports them wherever it notices, also
- * on the thread pool, where no JavaScript value can be made: they are copied into a list,
- * which JavaScript takes when the call or the operation is over.
+ * events.c - what is neither record nor aggregation: run-time faults, drops, exit(), ends
+ * of processes. The library reports them wherever it notices, also on the thread pool,
+ * where no JavaScript value can be made: they are copied into a list, which JavaScript
+ * takes when the call or the operation is over.
  */
 #include "addon.h"
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+
+typedef enum da_eventkind {
+	DA_EVENT_FAULT,
+	DA_EVENT_DROP,
+	DA_EVENT_EXIT,
+	DA_EVENT_PROCESS,
+	DA_EVENT_NKINDS
+} da_eventkind_t;
 
 struct da_event {
 	da_event_t *next;
-	bool is_fault;
-	char *message;
+	da_eventkind_t kind;
+	char *message; /* of a fault and a drop */
 	char *reason; /* of a fault */
 	processorid_t cpu;
-	/* a fault */
-	dtrace_probedesc_t probe;
+	dtrace_probedesc_t probe; /* of a fault */
 	int action, offset;
 	uint64_t address;
-	/* a drop */
-	dtrace_dropkind_t kind;
+	dtrace_dropkind_t drop;
 	uint64_t drops, total;
+	int status; /* of an exit; as from waitpid(2) of a process */
+	pid_t pid;
 };
 
 static void event_destroy(da_event_t *event)
@@ -41,6 +51,16 @@ static char *copy_message(const char *message)
 	return strndup(message ? message : "", length);
 }
 
+/* Out of memory loses the event, which is all that can be done about it. */
+static da_event_t *event_new(da_eventkind_t kind)
+{
+	da_event_t *event = calloc(1, sizeof(*event));
+
+	if (event)
+		event->kind = kind;
+	return event;
+}
+
 static void event_add(da_consumer_t *c, da_event_t *event)
 {
 	*c->events_tail = event;
@@ -54,10 +74,9 @@ int da_events_fault(const dtrace_errdata_t *data, void *consumer)
 
 	if (!c->wants_faults)
 		return DTRACE_HANDLE_OK;
-	event = calloc(1, sizeof(*event));
+	event = event_new(DA_EVENT_FAULT);
 	if (!event)
 		return DTRACE_HANDLE_OK;
-	event->is_fault = true;
 	event->message = copy_message(data->dteda_msg);
 	event->reason = strdup(dtrace_faultstr(data->dteda_handle, data->dteda_fault));
 	event->cpu = data->dteda_cpu;
@@ -72,17 +91,46 @@ int da_events_fault(const dtrace_errdata_t *data, void *consumer)
 
 int da_events_drop(const dtrace_dropdata_t *data, void *consumer)
 {
-	da_event_t *event = calloc(1, sizeof(*event));
+	da_event_t *event = event_new(DA_EVENT_DROP);
 
 	if (!event)
 		return DTRACE_HANDLE_OK;
 	event->message = copy_message(data->dtdda_msg);
 	event->cpu = data->dtdda_cpu;
-	event->kind = data->dtdda_kind;
+	event->drop = data->dtdda_kind;
 	event->drops = data->dtdda_drops;
 	event->total = data->dtdda_total;
 	event_add(consumer, event);
 	return DTRACE_HANDLE_OK;
+}
+
+void da_events_exit(da_consumer_t *c, int status)
+{
+	da_event_t *event = event_new(DA_EVENT_EXIT);
+
+	if (!event)
+		return;
+	event->status = status;
+	event_add(c, event);
+}
+
+void da_events_process(struct ps_prochandle *process, const char *message, void *consumer)
+{
+	da_consumer_t *c = consumer;
+	da_event_t *event;
+
+	if (message) /* something about it, but it lives on */
+		return;
+	event = event_new(DA_EVENT_PROCESS);
+	if (!event)
+		return;
+#ifdef DTRACE_EXTENSIONS
+	event->pid = ((const dtrace_proc_t *)(const void *)process)->dtpr_pid;
+	event->status = ((const dtrace_proc_t *)(const void *)process)->dtpr_status;
+#else
+	(void)process;
+#endif
+	event_add(c, event);
 }
 
 static const char *drop_name(dtrace_dropkind_t kind)
@@ -113,39 +161,65 @@ static const char *drop_name(dtrace_dropkind_t kind)
 	}
 }
 
-static napi_value number(napi_env env, double value)
+static void describe_fault(napi_env env, const da_event_t *event, napi_value object)
 {
-	napi_value result = NULL;
+	napi_value address = NULL;
 
-	napi_create_double(env, value, &result);
-	return result;
+	napi_create_bigint_uint64(env, event->address, &address);
+	da_set_text(env, object, "message", event->message);
+	da_set(env, object, "cpu", da_number(env, event->cpu));
+	da_set_text(env, object, "fault", event->reason);
+	da_set(env, object, "probe", da_probe_create(env, &event->probe));
+	da_set(env, object, "action", da_number(env, event->action));
+	da_set(env, object, "offset", da_number(env, event->offset));
+	da_set(env, object, "address", address);
 }
 
-static napi_value text(napi_env env, const char *value)
+static void describe_drop(napi_env env, const da_event_t *event, napi_value object)
 {
-	return da_text_create(env, value ? value : "", value ? strlen(value) : 0);
+	da_set_text(env, object, "message", event->message);
+	da_set(env, object, "cpu", da_number(env, event->cpu));
+	da_set_text(env, object, "kind", drop_name(event->drop));
+	da_set(env, object, "drops", da_number(env, (double)event->drops));
+	da_set(env, object, "total", da_number(env, (double)event->total));
+}
+
+static void describe_exit(napi_env env, const da_event_t *event, napi_value object)
+{
+	da_set(env, object, "status", da_number(env, event->status));
+}
+
+/* As node:child_process tells it: a status, or the number of a signal; the other is null. */
+static void describe_process(napi_env env, const da_event_t *event, napi_value object)
+{
+	bool is_signal = WIFSIGNALED(event->status);
+	napi_value none = NULL;
+
+	napi_get_null(env, &none);
+	da_set(env, object, "pid", da_number(env, event->pid));
+	da_set(env, object, "status",
+	       is_signal ? none : da_number(env, WEXITSTATUS(event->status)));
+	da_set(env, object, "signal",
+	       is_signal ? da_number(env, WTERMSIG(event->status)) : none);
 }
 
 static napi_value event_create(napi_env env, const da_event_t *event)
 {
-	napi_value object, address = NULL;
+	static const struct {
+		const char *type;
+		void (*describe)(napi_env, const da_event_t *, napi_value);
+	} kinds[DA_EVENT_NKINDS] = {
+	    [DA_EVENT_FAULT] = {"fault", describe_fault},
+	    [DA_EVENT_DROP] = {"drop", describe_drop},
+	    [DA_EVENT_EXIT] = {"exit", describe_exit},
+	    [DA_EVENT_PROCESS] = {"procexit", describe_process},
+	};
+	napi_value object = NULL;
 
-	napi_create_object(env, &object);
-	da_set(env, object, "type", text(env, event->is_fault ? "fault" : "drop"));
-	da_set(env, object, "message", text(env, event->message));
-	da_set(env, object, "cpu", number(env, event->cpu));
-	if (!event->is_fault) {
-		da_set(env, object, "kind", text(env, drop_name(event->kind)));
-		da_set(env, object, "drops", number(env, (double)event->drops));
-		da_set(env, object, "total", number(env, (double)event->total));
-		return object;
-	}
-	napi_create_bigint_uint64(env, event->address, &address);
-	da_set(env, object, "fault", text(env, event->reason));
-	da_set(env, object, "probe", da_probe_create(env, &event->probe));
-	da_set(env, object, "action", number(env, event->action));
-	da_set(env, object, "offset", number(env, event->offset));
-	da_set(env, object, "address", address);
+	if (napi_create_object(env, &object) != napi_ok)
+		return NULL;
+	da_set_text(env, object, "type", kinds[event->kind].type);
+	kinds[event->kind].describe(env, event, object);
 	return object;
 }
 

@@ -8,137 +8,25 @@
 #include "addon.h"
 
 #include <stdlib.h>
-#include <string.h>
-
-struct da_operation {
-	da_operation_t *next;
-	da_consumer_t *consumer;
-	da_opkind_t kind;
-	char *program;
-	napi_ref callback;
-	napi_async_work work;
-	bool has_failed;
-	char *message; /* of a failure; NULL then: out of memory */
-};
-
-/* ---- On the thread pool ---------------------------------------------------- */
-
-static void operation_fail(da_operation_t *, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void operation_fail(da_operation_t *op, const char *format, ...)
-{
-	va_list args;
-
-	op->has_failed = true;
-	va_start(args, format);
-	if (vasprintf(&op->message, format, args) < 0)
-		op->message = NULL;
-	va_end(args);
-}
-
-static const char *handle_message(dtrace_hdl_t *dtp)
-{
-	return dtrace_errmsg(dtp, dtrace_errno(dtp));
-}
-
-static void run_open(da_operation_t *op)
-{
-	da_consumer_t *c = op->consumer;
-	int error = 0;
-	dtrace_hdl_t *dtp = dtrace_open(DTRACE_VERSION, 0, &error);
-
-	if (!dtp) {
-		operation_fail(op, "couldn't initialize DTrace: %s",
-			       dtrace_errmsg(NULL, error));
-		return;
-	}
-	c->dtp = dtp;
-	if (da_consumer_prepare(c) < 0) {
-		operation_fail(op, "couldn't initialize DTrace: %s", handle_message(dtp));
-		dtrace_close(dtp);
-		c->dtp = NULL;
-	}
-}
-
-static void run_compile(da_operation_t *op)
-{
-	dtrace_hdl_t *dtp = op->consumer->dtp;
-	dtrace_prog_t *prog =
-	    dtrace_program_strcompile(dtp, op->program, DTRACE_PROBESPEC_NAME, 0, 0, NULL);
-
-	if (!prog)
-		operation_fail(op, "couldn't compile '%s': %s", op->program,
-			       handle_message(dtp));
-	else if (dtrace_program_exec(dtp, prog, NULL) < 0)
-		operation_fail(op, "couldn't execute '%s': %s", op->program,
-			       handle_message(dtp));
-}
-
-static void run_go(da_operation_t *op)
-{
-	da_consumer_t *c = op->consumer;
-
-	if (dtrace_go(c->dtp) < 0)
-		operation_fail(op, "couldn't enable tracing: %s", handle_message(c->dtp));
-	else
-		c->is_enabled = true;
-}
-
-/* There is nothing to stop where go failed or was never asked for. */
-static void run_stop(da_operation_t *op)
-{
-	da_consumer_t *c = op->consumer;
-
-	if (!c->is_enabled)
-		return;
-	c->is_enabled = false;
-	if (dtrace_stop(c->dtp) < 0)
-		operation_fail(op, "couldn't disable tracing: %s", handle_message(c->dtp));
-}
 
 static void operation_execute(napi_env env, void *data)
 {
-	static void (*const run[])(da_operation_t *) = {
-	    [DA_OP_OPEN] = run_open,
-	    [DA_OP_COMPILE] = run_compile,
-	    [DA_OP_GO] = run_go,
-	    [DA_OP_STOP] = run_stop,
-	};
-	da_operation_t *op = data;
-
 	(void)env; /* belongs to the other thread */
-	run[op->kind](op);
-}
-
-/* ---- On the environment's thread ------------------------------------------- */
-
-static void operation_destroy(napi_env env, da_operation_t *op)
-{
-	if (op->callback)
-		napi_delete_reference(env, op->callback);
-	if (op->work)
-		napi_delete_async_work(env, op->work);
-	free(op->program);
-	free(op->message);
-	free(op);
+	da_operation_run(data);
 }
 
 /* An exception of the callback is left pending: it becomes an uncaught one. */
 static void operation_report(napi_env env, da_operation_t *op)
 {
-	const char *message = op->message ? op->message : "out of memory";
-	napi_value callback, receiver, result;
+	napi_value callback, receiver, arguments[2];
 
 	if (napi_get_reference_value(env, op->callback, &callback) != napi_ok || !callback)
 		return;
 	napi_get_undefined(env, &receiver);
-	if (op->has_failed)
-		result = da_text_create(env, message, strlen(message));
-	else
-		napi_get_null(env, &result);
-	if (result)
-		napi_call_function(env, receiver, callback, 1, &result, NULL);
+	arguments[0] = da_failure_take(env, &op->failure);
+	arguments[1] = da_operation_result(env, op);
+	if (arguments[0] && arguments[1])
+		napi_call_function(env, receiver, callback, 2, arguments, NULL);
 }
 
 static void operation_complete(napi_env env, napi_status status, void *data)
@@ -152,7 +40,8 @@ static void operation_complete(napi_env env, napi_status status, void *data)
 	if (!c->head)
 		c->tail = &c->head;
 	operation_report(env, op);
-	operation_destroy(env, op);
+	da_operation_fini(env, op);
+	free(op);
 	da_queue_pump(c);
 	napi_reference_unref(env, c->self, NULL);
 }
@@ -161,28 +50,30 @@ void da_queue_pump(da_consumer_t *c)
 {
 	if (!c->head || c->is_running || c->is_calling)
 		return;
+	if (c->head->kind == DA_OP_CLOSE)
+		da_watch_stop(c); /* its descriptor is about to go */
 	c->is_running = true;
 	napi_queue_async_work(c->env, c->head->work);
 }
 
-bool da_queue_submit(da_consumer_t *c, da_opkind_t kind, char *text, napi_value callback)
+bool da_queue_submit(da_consumer_t *c, const da_operation_t *asked, napi_value callback)
 {
-	da_operation_t *op = calloc(1, sizeof(*op));
+	da_operation_t copy = *asked, *op = malloc(sizeof(*op));
 	napi_value name;
 
+	copy.consumer = c;
 	if (!op) {
-		free(text);
+		da_operation_fini(c->env, &copy);
 		da_throw(c->env, "out of memory");
 		return false;
 	}
-	op->consumer = c;
-	op->kind = kind;
-	op->program = text;
+	*op = copy;
 	if (napi_create_string_latin1(c->env, "dtrace-async", NAPI_AUTO_LENGTH, &name) ||
 	    napi_create_reference(c->env, callback, 1, &op->callback) ||
 	    napi_create_async_work(c->env, NULL, name, operation_execute,
 				   operation_complete, op, &op->work)) {
-		operation_destroy(c->env, op);
+		da_operation_fini(c->env, op);
+		free(op);
 		da_throw(c->env, "couldn't queue the operation");
 		return false;
 	}

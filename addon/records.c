@@ -4,16 +4,20 @@
  *
  * Entering JavaScript costs more than reading a record, so records are not handed over one
  * by one. An item says which probe and what kind of value; it goes into memory shared with
- * JavaScript, as do numbers. Only a text needs a call of Node-API, and goes along as an
- * argument of the call that delivers the batch:
+ * JavaScript, as do numbers, and when a firing ends its CPU and time. Only other values
+ * need a call of Node-API, and go along as arguments of the call that delivers the batch:
  *
- *	items    | slot 0, NUMBER | slot 0, TEXT | slot 0, END | slot 1, TEXT | ...
- *	numbers  |             42 |              |             |              | ...
- *	deliver(count, "text of item 1", "text of item 3", ...)
+ *	items    | slot 0, NUMBER | slot 0, VALUE | slot 0, END | slot 1, VALUE | ...
+ *	numbers  |             42 |               |        time |               | ...
+ *	cpus     |                |               |           1 |               | ...
+ *	deliver(count, value of item 1, value of item 3, ...)
  *
  * JavaScript keeps an object for every probe, by slot. What the library prints itself
  * (printf and the like) arrives piece by piece in da_records_buffered() and becomes one
  * text when the next record, or the end of the firing, shows that it is complete.
+ *
+ * A limit ends the turn after so many firings; what is left in the buffers waits there for
+ * the next call.
  */
 #include "addon.h"
 
@@ -26,14 +30,16 @@ bool da_records_init(da_consumer_t *c, napi_value object)
 	const size_t numbers_size = DA_BATCH_ITEMS * sizeof(*c->batch.numbers);
 	const size_t items_size = DA_BATCH_ITEMS * sizeof(*c->batch.items);
 	napi_env env = c->env;
-	napi_value memory, items, numbers, probes;
+	napi_value memory, items, cpus, numbers, probes;
 	void *bytes;
 
-	if (napi_create_arraybuffer(env, numbers_size + items_size, &bytes, &memory) ||
+	if (napi_create_arraybuffer(env, numbers_size + 2 * items_size, &bytes, &memory) ||
 	    napi_create_typedarray(env, napi_float64_array, DA_BATCH_ITEMS, memory, 0,
 				   &numbers) ||
 	    napi_create_typedarray(env, napi_int32_array, DA_BATCH_ITEMS, memory,
 				   numbers_size, &items) ||
+	    napi_create_typedarray(env, napi_int32_array, DA_BATCH_ITEMS, memory,
+				   numbers_size + items_size, &cpus) ||
 	    napi_create_array(env, &probes) ||
 	    napi_create_reference(env, memory, 1, &c->batch.memory) ||
 	    napi_create_reference(env, probes, 1, &c->probes.objects)) {
@@ -42,8 +48,10 @@ bool da_records_init(da_consumer_t *c, napi_value object)
 	}
 	c->batch.numbers = bytes;
 	c->batch.items = (int32_t *)((char *)bytes + numbers_size);
-	da_set(env, object, "items", items);
+	c->batch.cpus = c->batch.items + DA_BATCH_ITEMS;
 	da_set(env, object, "numbers", numbers);
+	da_set(env, object, "items", items);
+	da_set(env, object, "cpus", cpus);
 	da_set(env, object, "probes", probes);
 	return true;
 }
@@ -61,17 +69,20 @@ void da_records_fini(da_consumer_t *c)
 static void batch_flush(da_consumer_t *c)
 {
 	da_batch_t *batch = &c->batch;
-	napi_value receiver;
+	napi_value receiver, answer;
+	bool is_enough = false;
 
 	if (batch->nitems == 0 || batch->is_broken)
 		return;
 	napi_get_undefined(c->env, &receiver);
 	napi_create_uint32(c->env, batch->nitems, &batch->arguments[0]);
-	if (napi_call_function(c->env, receiver, batch->deliver, 1 + batch->ntexts,
-			       batch->arguments, NULL) != napi_ok)
+	if (napi_call_function(c->env, receiver, batch->deliver, 1 + batch->nvalues,
+			       batch->arguments, &answer) != napi_ok)
 		batch->is_broken = true;
+	else if (napi_get_value_bool(c->env, answer, &is_enough) == napi_ok && is_enough)
+		c->is_ending = true;
 	batch->nitems = 0;
-	batch->ntexts = 0;
+	batch->nvalues = 0;
 	napi_close_handle_scope(c->env, batch->scope);
 	napi_open_handle_scope(c->env, &batch->scope);
 }
@@ -85,22 +96,42 @@ static void batch_push(da_consumer_t *c, da_item_t kind)
 		batch_flush(c);
 }
 
-static void batch_push_number(da_consumer_t *c, double number)
+/* value NULL: an exception is pending. */
+static void batch_add_value(da_consumer_t *c, napi_value value)
 {
-	c->batch.numbers[c->batch.nitems] = number;
-	batch_push(c, DA_ITEM_NUMBER);
+	if (!value)
+		c->batch.is_broken = true;
+	else
+		c->batch.arguments[1 + c->batch.nvalues++] = value;
 }
 
-static void batch_push_text(da_consumer_t *c, const char *text, size_t length)
+static void batch_push_value(da_consumer_t *c, const da_value_t *value)
 {
-	napi_value value = da_text_create(c->env, text, length);
-
-	if (!value) {
-		c->batch.is_broken = true;
+	if (value->kind == DA_VALUE_NUMBER) {
+		c->batch.numbers[c->batch.nitems] = value->number;
+		batch_push(c, DA_ITEM_NUMBER);
 		return;
 	}
-	c->batch.arguments[1 + c->batch.ntexts++] = value;
-	batch_push(c, DA_ITEM_TEXT);
+	batch_add_value(c, da_value_create(c->env, value));
+	if (!c->batch.is_broken)
+		batch_push(c, DA_ITEM_VALUE);
+}
+
+static void batch_push_end(da_consumer_t *c, const dtrace_probedata_t *data)
+{
+	da_batch_t *batch = &c->batch;
+	da_item_t kind = DA_ITEM_END;
+	da_value_t time;
+
+	da_value_set_uint64(c, data->dtpda_timestamp, &time);
+	if (time.kind == DA_VALUE_NUMBER) {
+		batch->numbers[batch->nitems] = time.number;
+	} else {
+		kind = DA_ITEM_EXACTEND;
+		batch_add_value(c, da_value_create(c->env, &time));
+	}
+	batch->cpus[batch->nitems] = data->dtpda_cpu;
+	batch_push(c, kind);
 }
 
 /* ---- Probes ------------------------------------------------------------------- */
@@ -166,21 +197,22 @@ static uint32_t probe_slot(da_consumer_t *c, const dtrace_probedesc_t *desc)
 /* A text that the library has finished printing is a record. */
 static void finish_text(da_consumer_t *c)
 {
+	da_value_t value;
+
 	if (!c->is_text_awaited)
 		return;
 	c->is_text_awaited = false;
-	batch_push_text(c, c->text.bytes ? c->text.bytes : "", c->text.length);
+	da_value_set_text(&value, c->text.bytes ? c->text.bytes : "", c->text.length);
+	batch_push_value(c, &value);
 }
 
 int da_records_buffered(const dtrace_bufdata_t *data, void *consumer)
 {
 	da_consumer_t *c = consumer;
-	size_t length;
 
 	if (!c->is_text_awaited || !data->dtbda_buffered)
 		return DTRACE_HANDLE_OK;
-	length = strlen(data->dtbda_buffered);
-	if (!da_buffer_append(&c->text, data->dtbda_buffered, length))
+	if (!da_buffer_append(&c->text, data->dtbda_buffered, strlen(data->dtbda_buffered)))
 		return DTRACE_HANDLE_ABORT;
 	return DTRACE_HANDLE_OK;
 }
@@ -212,9 +244,9 @@ static void refuse_record(da_consumer_t *c, const dtrace_probedata_t *data,
 {
 	const dtrace_probedesc_t *desc = data->dtpda_pdesc;
 
-	if (c->failure[0])
+	if (c->refusal[0])
 		return;
-	snprintf(c->failure, sizeof(c->failure),
+	snprintf(c->refusal, sizeof(c->refusal),
 		 "unsupported action %s in record for %s:%s:%s:%s",
 		 da_action_name(rec->dtrd_action), desc->dtpd_provider, desc->dtpd_mod,
 		 desc->dtpd_func, desc->dtpd_name);
@@ -225,13 +257,31 @@ static int take_value(da_consumer_t *c, const dtrace_probedata_t *data,
 {
 	da_value_t value;
 
-	if (!da_value_read(c, rec, data->dtpda_data, &value))
-		refuse_record(c, data, rec);
-	else if (value.is_text)
-		batch_push_text(c, value.text, value.length);
+	if (da_value_read(c, rec, data->dtpda_data, &value))
+		batch_push_value(c, &value);
 	else
-		batch_push_number(c, value.number);
+		refuse_record(c, data, rec);
 	return DTRACE_CONSUME_NEXT;
+}
+
+static int take_exit(da_consumer_t *c, const dtrace_probedata_t *data,
+		     const dtrace_recdesc_t *rec)
+{
+	int32_t status = 0;
+
+	if (rec->dtrd_size >= sizeof(status))
+		memcpy(&status, data->dtpda_data, sizeof(status));
+	da_events_exit(c, status);
+	return DTRACE_CONSUME_NEXT;
+}
+
+/* Whether the turn goes on after this firing. */
+static int end_firing(da_consumer_t *c, const dtrace_probedata_t *data)
+{
+	batch_push_end(c, data);
+	if (c->limit > 0 && --c->limit == 0)
+		c->is_ending = true;
+	return c->is_ending ? DTRACE_CONSUME_ABORT : DTRACE_CONSUME_NEXT;
 }
 
 /* Actions that do something and record nothing: stop(), chill(), commit() and the like. */
@@ -250,17 +300,18 @@ static int take_record(const dtrace_probedata_t *data, const dtrace_recdesc_t *r
 	finish_text(c);
 	if (c->batch.is_broken)
 		return DTRACE_CONSUME_ABORT;
-	if (!rec) {
-		batch_push(c, DA_ITEM_END);
-		return DTRACE_CONSUME_NEXT;
-	}
+	if (!rec)
+		return end_firing(c, data);
 	switch (rec->dtrd_action) {
-	case DTRACEACT_PRINTF:
-	case DTRACEACT_PRINTA:
 	case DTRACEACT_TRACEMEM:
 #ifdef DTRACEACT_TRACEMEM_DYNSIZE
 	case DTRACEACT_TRACEMEM_DYNSIZE:
 #endif
+		if (c->is_whole)
+			return take_value(c, data, rec);
+		return await_text(c);
+	case DTRACEACT_PRINTF:
+	case DTRACEACT_PRINTA:
 #ifdef DTRACEACT_PRINT
 	case DTRACEACT_PRINT:
 #endif
@@ -270,42 +321,53 @@ static int take_record(const dtrace_probedata_t *data, const dtrace_recdesc_t *r
 	case DTRACEACT_FREOPEN:
 		return DTRACE_CONSUME_THIS;
 	case DTRACEACT_EXIT:
-		return DTRACE_CONSUME_NEXT;
+		return take_exit(c, data, rec);
 	default:
 		return has_no_data(rec->dtrd_action) ? DTRACE_CONSUME_NEXT
 						     : take_value(c, data, rec);
 	}
 }
 
-bool da_records_consume(da_consumer_t *c, napi_value deliver)
+/* ---- A turn ------------------------------------------------------------------------ */
+
+/* False with an exception pending or the failure set. */
+static bool report_turn(da_consumer_t *c, dtrace_workstatus_t status, da_failure_t *failure)
+{
+	bool is_pending = false;
+
+	napi_is_exception_pending(c->env, &is_pending);
+	if (is_pending)
+		return false;
+	if (c->refusal[0])
+		da_throw(c->env, "%s", c->refusal);
+	else if (c->batch.is_broken)
+		da_throw(c->env,
+			 "couldn't consume tracing data: JavaScript cannot be called");
+	else if (status == DTRACE_WORKSTATUS_ERROR && !c->is_ending)
+		da_failure_set(failure, c->dtp, "couldn't consume tracing data");
+	else
+		return true;
+	return false;
+}
+
+bool da_records_consume(da_consumer_t *c, napi_value deliver, uint32_t *outcome,
+			da_failure_t *failure)
 {
 	dtrace_workstatus_t status;
-	bool is_pending = false;
 
 	c->batch.deliver = deliver;
 	c->batch.is_broken = false;
 	c->is_text_awaited = false;
-	c->failure[0] = '\0';
+	c->is_ending = false;
+	c->refusal[0] = '\0';
 	napi_open_handle_scope(c->env, &c->batch.scope);
 	status = dtrace_work(c->dtp, NULL, take_probe, take_record, c);
 	finish_text(c);
 	batch_flush(c);
 	napi_close_handle_scope(c->env, c->batch.scope);
 	c->batch.nitems = 0;
-	c->batch.ntexts = 0;
-
-	napi_is_exception_pending(c->env, &is_pending);
-	if (is_pending)
-		return false;
-	if (c->failure[0])
-		da_throw(c->env, "%s", c->failure);
-	else if (c->batch.is_broken)
-		da_throw(c->env,
-			 "couldn't consume tracing data: JavaScript cannot be called");
-	else if (status == DTRACE_WORKSTATUS_ERROR)
-		da_throw(c->env, "couldn't consume tracing data: %s",
-			 dtrace_errmsg(c->dtp, dtrace_errno(c->dtp)));
-	else
-		return true;
-	return false;
+	c->batch.nvalues = 0;
+	*outcome = (c->is_ending ? DA_TURN_MORE : 0) |
+		   (status == DTRACE_WORKSTATUS_DONE ? DA_TURN_DONE : 0);
+	return report_turn(c, status, failure);
 }

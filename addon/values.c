@@ -1,17 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * values.c - bytes of a record as numbers and text.
+ * values.c - bytes of a record as values of JavaScript.
  *
- * The public interface tells a value's size, its alignment and the action that traced it,
- * not its D type. An integer is what has the size and the alignment of one, and is signed
- * as C's are; all else is a string that ends at the first NUL.
+ * Our own library tells the kind of a value's D type in dtrd_uarg. Others tell only size,
+ * alignment and the action that traced it: there an integer is what has the size and the
+ * alignment of one, and is signed, and all else is a string that ends at the first NUL.
  */
 #include "addon.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define SYMBOL_SIZE 4096 /* bytes: a path, a symbol and an offset */
+#define IS_BIG_ENDIAN (__BYTE_ORDER__ == __ORDER_BIG_ENDIAN__)
+#define EXACT (INT64_C(1) << 53) /* up to here a number is exact */
 
 bool da_buffer_append(da_buffer_t *buffer, const char *bytes, size_t length)
 {
@@ -31,7 +32,7 @@ bool da_buffer_append(da_buffer_t *buffer, const char *bytes, size_t length)
 	return true;
 }
 
-static uint64_t word(const char *data, uint32_t index)
+uint64_t da_word(const char *data, uint32_t index)
 {
 	uint64_t value;
 
@@ -39,110 +40,90 @@ static uint64_t word(const char *data, uint32_t index)
 	return value;
 }
 
-static bool read_integer(const dtrace_recdesc_t *rec, const char *data, double *number)
-{
-	uint32_t size = rec->dtrd_size;
-	int8_t i8;
-	int16_t i16;
-	int32_t i32;
+/* ---- Reading ----------------------------------------------------------------- */
 
-	if (rec->dtrd_alignment == 1 && size > 1) /* characters, however few */
-		return false;
-	switch (size) {
-	case 1:
-		memcpy(&i8, data, size);
-		*number = i8;
-		return true;
-	case 2:
-		memcpy(&i16, data, size);
-		*number = i16;
-		return true;
-	case 4:
-		memcpy(&i32, data, size);
-		*number = i32;
-		return true;
-	case 8:
-		*number = (double)(int64_t)word(data, 0);
-		return true;
-	default:
-		return false;
-	}
-}
-
-static void set_text(da_value_t *value, const char *text, size_t length)
+void da_value_set_text(da_value_t *value, const char *text, size_t length)
 {
-	value->is_text = true;
+	value->kind = DA_VALUE_TEXT;
 	value->text = text;
 	value->length = length;
 }
 
-/* Ends the text where the offset into a symbol begins. */
-static void cut_offset(char *text)
+void da_value_set_int64(const da_consumer_t *c, int64_t integer, da_value_t *value)
 {
-	char *plus = strrchr(text, '+');
-
-	if (plus && plus[1] == '0' && plus[2] == 'x')
-		*plus = '\0';
+	value->kind = DA_VALUE_NUMBER;
+	value->number = (double)integer;
+	if (c->is_exact && (integer > EXACT || integer < -EXACT) &&
+	    napi_create_bigint_int64(c->env, integer, &value->object) == napi_ok)
+		value->kind = DA_VALUE_OBJECT;
 }
 
-static void cut_symbol(char *text)
+void da_value_set_uint64(const da_consumer_t *c, uint64_t integer, da_value_t *value)
 {
-	char *tick = strrchr(text, '`');
-
-	if (tick)
-		*tick = '\0';
+	value->kind = DA_VALUE_NUMBER;
+	value->number = (double)integer;
+	if (c->is_exact && integer > EXACT &&
+	    napi_create_bigint_uint64(c->env, integer, &value->object) == napi_ok)
+		value->kind = DA_VALUE_OBJECT;
 }
 
-/* sym() and usym() are the symbol, mod() and umod() its module, uaddr() also the offset. */
-static bool read_symbol(da_consumer_t *c, dtrace_actkind_t action, const char *data,
-			da_value_t *value)
+static bool is_integer(const dtrace_recdesc_t *rec)
 {
-	char text[SYMBOL_SIZE] = "";
-	bool is_kernel = action == DTRACEACT_SYM || action == DTRACEACT_MOD;
+	uint32_t size = rec->dtrd_size;
 
-	if (is_kernel)
-		dtrace_addr2str(c->dtp, word(data, 0), text, sizeof(text));
-	else
-		dtrace_uaddr2str(c->dtp, (pid_t)word(data, 0), word(data, 1), text,
-				 sizeof(text));
-	if (action == DTRACEACT_MOD || action == DTRACEACT_UMOD)
-		cut_symbol(text);
-	else if (action != DTRACEACT_UADDR)
-		cut_offset(text);
-
-	c->text.length = 0;
-	if (!da_buffer_append(&c->text, text, strlen(text)))
+#ifdef DTRACE_EXTENSIONS
+	if (rec->dtrd_uarg & (DTRACE_REC_STRING | DTRACE_REC_BYTES))
 		return false;
-	set_text(value, c->text.bytes, c->text.length);
-	return true;
+#endif
+	if (rec->dtrd_alignment == 1 && size > 1) /* characters, however few */
+		return false;
+	return size == 1 || size == 2 || size == 4 || size == 8;
 }
 
-/* A frame a line, innermost first. */
-static bool read_stack(da_consumer_t *c, const dtrace_recdesc_t *rec, const char *data,
+static bool is_unsigned(const dtrace_recdesc_t *rec)
+{
+#ifdef DTRACE_EXTENSIONS
+	return rec->dtrd_uarg & DTRACE_REC_UNSIGNED;
+#else
+	(void)rec;
+	return false;
+#endif
+}
+
+static void read_integer(const da_consumer_t *c, const dtrace_recdesc_t *rec,
+			 const char *data, da_value_t *value)
+{
+	uint32_t unused_bits = 64 - 8 * rec->dtrd_size;
+	uint64_t bits = 0;
+
+	memcpy((char *)&bits + (IS_BIG_ENDIAN ? sizeof(bits) - rec->dtrd_size : 0), data,
+	       rec->dtrd_size);
+	if (is_unsigned(rec))
+		da_value_set_uint64(c, bits, value);
+	else
+		da_value_set_int64(c, (int64_t)(bits << unused_bits) >> unused_bits, value);
+}
+
+static bool read_bytes(const da_consumer_t *c, const dtrace_recdesc_t *rec, const char *data,
 		       da_value_t *value)
 {
-	bool is_kernel = rec->dtrd_action == DTRACEACT_STACK;
-	uint32_t words = rec->dtrd_size / sizeof(uint64_t);
-	uint32_t first = is_kernel ? 0 : 1; /* a user stack begins with the process */
-	uint32_t end = is_kernel ? words : first + DTRACE_USTACK_NFRAMES(rec->dtrd_arg);
-	char text[SYMBOL_SIZE];
+	value->kind = DA_VALUE_OBJECT;
+	return napi_create_buffer_copy(c->env, rec->dtrd_size, data, NULL,
+				       &value->object) == napi_ok;
+}
 
-	c->text.length = 0;
-	if (!da_buffer_append(&c->text, "", 0))
-		return false;
-	for (uint32_t i = first; i < end && i < words && word(data, i) != 0; i++) {
-		text[0] = '\0';
-		if (is_kernel)
-			dtrace_addr2str(c->dtp, word(data, i), text, sizeof(text));
-		else
-			dtrace_uaddr2str(c->dtp, (pid_t)word(data, 0), word(data, i), text,
-					 sizeof(text));
-		if (i > first && !da_buffer_append(&c->text, "\n", 1))
-			return false;
-		if (!da_buffer_append(&c->text, text, strlen(text)))
-			return false;
+static bool read_traced(const da_consumer_t *c, const dtrace_recdesc_t *rec,
+			const char *data, da_value_t *value)
+{
+	if (is_integer(rec)) {
+		read_integer(c, rec, data, value);
+		return true;
 	}
-	set_text(value, c->text.bytes, c->text.length);
+#ifdef DTRACE_EXTENSIONS
+	if (c->is_whole && (rec->dtrd_uarg & DTRACE_REC_BYTES))
+		return read_bytes(c, rec, data, value);
+#endif
+	da_value_set_text(value, data, strnlen(data, rec->dtrd_size));
 	return true;
 }
 
@@ -151,24 +132,28 @@ bool da_value_read(da_consumer_t *c, const dtrace_recdesc_t *rec, const char *da
 {
 	switch (rec->dtrd_action) {
 	case DTRACEACT_DIFEXPR:
-		value->is_text = false;
-		if (!read_integer(rec, data, &value->number))
-			set_text(value, data, strnlen(data, rec->dtrd_size));
-		return true;
+		return read_traced(c, rec, data, value);
+	case DTRACEACT_TRACEMEM:
+#ifdef DTRACEACT_TRACEMEM_DYNSIZE
+	case DTRACEACT_TRACEMEM_DYNSIZE:
+#endif
+		return read_bytes(c, rec, data, value);
 	case DTRACEACT_SYM:
 	case DTRACEACT_MOD:
 	case DTRACEACT_USYM:
 	case DTRACEACT_UMOD:
 	case DTRACEACT_UADDR:
-		return read_symbol(c, rec->dtrd_action, data, value);
+		return da_symbol_read(c, rec->dtrd_action, data, value);
 	case DTRACEACT_STACK:
 	case DTRACEACT_USTACK:
 	case DTRACEACT_JSTACK:
-		return read_stack(c, rec, data, value);
+		return da_stack_read(c, rec, data, value);
 	default:
 		return false;
 	}
 }
+
+/* ---- Making ------------------------------------------------------------------ */
 
 static bool is_ascii(const char *text, size_t length)
 {
@@ -199,11 +184,21 @@ napi_value da_text_create(napi_env env, const char *text, size_t length)
 
 napi_value da_value_create(napi_env env, const da_value_t *value)
 {
+	switch (value->kind) {
+	case DA_VALUE_TEXT:
+		return da_text_create(env, value->text, value->length);
+	case DA_VALUE_OBJECT:
+		return value->object;
+	default:
+		return da_number(env, value->number);
+	}
+}
+
+napi_value da_number(napi_env env, double number)
+{
 	napi_value result = NULL;
 
-	if (value->is_text)
-		return da_text_create(env, value->text, value->length);
-	napi_create_double(env, value->number, &result);
+	napi_create_double(env, number, &result);
 	return result;
 }
 
@@ -213,6 +208,11 @@ void da_set(napi_env env, napi_value object, const char *name, napi_value value)
 		napi_set_named_property(env, object, name, value);
 }
 
+void da_set_text(napi_env env, napi_value object, const char *name, const char *text)
+{
+	da_set(env, object, name, da_text_create(env, text ? text : "", text ? strlen(text) : 0));
+}
+
 napi_value da_probe_create(napi_env env, const dtrace_probedesc_t *desc)
 {
 	napi_value probe = NULL, function;
@@ -220,14 +220,11 @@ napi_value da_probe_create(napi_env env, const dtrace_probedesc_t *desc)
 	if (napi_create_object(env, &probe) != napi_ok)
 		return NULL;
 	function = da_text_create(env, desc->dtpd_func, strlen(desc->dtpd_func));
-	da_set(env, probe, "provider",
-	       da_text_create(env, desc->dtpd_provider, strlen(desc->dtpd_provider)));
-	da_set(env, probe, "module",
-	       da_text_create(env, desc->dtpd_mod, strlen(desc->dtpd_mod)));
+	da_set_text(env, probe, "provider", desc->dtpd_provider);
+	da_set_text(env, probe, "module", desc->dtpd_mod);
 	da_set(env, probe, "function", function);
 	da_set(env, probe, "func", function);
-	da_set(env, probe, "name",
-	       da_text_create(env, desc->dtpd_name, strlen(desc->dtpd_name)));
+	da_set_text(env, probe, "name", desc->dtpd_name);
 	return probe;
 }
 
@@ -262,6 +259,17 @@ const char *da_action_name(dtrace_actkind_t action)
 	    {DTRACEACT_SPECULATE, "speculate"},
 	    {DTRACEACT_COMMIT, "commit"},
 	    {DTRACEACT_DISCARD, "discard"},
+	    {DTRACEAGG_COUNT, "count"},
+	    {DTRACEAGG_MIN, "min"},
+	    {DTRACEAGG_MAX, "max"},
+	    {DTRACEAGG_AVG, "avg"},
+	    {DTRACEAGG_SUM, "sum"},
+	    {DTRACEAGG_STDDEV, "stddev"},
+	    {DTRACEAGG_QUANTIZE, "quantize"},
+	    {DTRACEAGG_LQUANTIZE, "lquantize"},
+#ifdef DTRACEAGG_LLQUANTIZE
+	    {DTRACEAGG_LLQUANTIZE, "llquantize"},
+#endif
 #ifdef DTRACEACT_PCAP
 	    {DTRACEACT_PCAP, "pcap"},
 #endif

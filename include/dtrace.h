@@ -209,6 +209,14 @@ typedef struct dtrace_recdesc {
 	uint64_t dtrd_uarg;	 /* the library's own argument */
 } dtrace_recdesc_t;
 
+/*
+ * What dtrd_uarg tells, beyond size and alignment, of the D type of a value recorded by
+ * DTRACEACT_DIFEXPR, or of a key. Extension.
+ */
+#define DTRACE_REC_STRING (1ULL << 63)	 /* a D string, whatever its size and characters */
+#define DTRACE_REC_UNSIGNED (1ULL << 62) /* an integer without sign, or a pointer */
+#define DTRACE_REC_BYTES (1ULL << 61)	 /* a struct, a union or an array */
+
 /* An enabled probe: what one clause records when one probe fires. */
 typedef struct dtrace_eprobedesc {
 	dtrace_epid_t dtepd_epid;
@@ -429,9 +437,22 @@ dtrace_hdl_t *dtrace_vopen(int version, int flags, int *errp,
 /* Stops tracing if need be, releases everything. NULL is allowed. */
 void dtrace_close(dtrace_hdl_t *);
 
+/* What this library has beyond libdtrace as other systems know it. */
+#define DTRACE_EXTENSIONS 1
+
 int dtrace_errno(dtrace_hdl_t *);
 /* Words for an error; valid until the next call on the handle. Never NULL. */
 const char *dtrace_errmsg(dtrace_hdl_t *, int error);
+/* The error's own name, "EDT_COMPILER" or "ENOENT". Never NULL. Extension. */
+const char *dtrace_errname(int error);
+/*
+ * Where the last error of the handle is a compile error: its tag, "D_SYNTAX" and the like,
+ * otherwise ""; the line and the column it stands in, from 1, 0 when not known. Valid until
+ * the next call on the handle. Extensions.
+ */
+const char *dtrace_errtag(dtrace_hdl_t *);
+int dtrace_errline(dtrace_hdl_t *);
+int dtrace_errcolumn(dtrace_hdl_t *);
 /* "invalid address" and so on, for DTRACEFLT_*. */
 const char *dtrace_faultstr(dtrace_hdl_t *, int fault);
 /* The name of a D subroutine by its number. */
@@ -658,6 +679,29 @@ int dtrace_lookup_by_name(dtrace_hdl_t *, const char *object, const char *name,
 			  GElf_Sym *, dtrace_syminfo_t *);
 int dtrace_lookup_by_addr(dtrace_hdl_t *, GElf_Addr addr, GElf_Sym *,
 			  dtrace_syminfo_t *);
+
+#define DTRACE_OBJ_F_KERNEL 0x1
+#define DTRACE_OBJ_F_PRIMARY 0x2 /* the kernel itself */
+
+/* The kernel or one of its modules. Addresses and sizes of data are not known: 0. */
+typedef struct dtrace_objinfo {
+	const char *dto_name;
+	const char *dto_file;
+	int dto_id;
+	unsigned int dto_flags;
+	GElf_Addr dto_text_va;
+	size_t dto_text_size;
+	GElf_Addr dto_data_va;
+	size_t dto_data_size;
+	GElf_Addr dto_bss_va;
+	size_t dto_bss_size;
+} dtrace_objinfo_t;
+
+typedef int dtrace_obj_f(dtrace_hdl_t *, const dtrace_objinfo_t *, void *);
+/* The kernel, then each module, until the function returns non-0; returns that. */
+int dtrace_object_iter(dtrace_hdl_t *, dtrace_obj_f *, void *);
+/* One by its name, or DTRACE_OBJ_EXEC. EDT_NOSYM: there is none. */
+int dtrace_object_info(dtrace_hdl_t *, const char *object, dtrace_objinfo_t *);
 
 /*
  * Kernel address to "module`symbol+0xoffset", user address likewise for a

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 import dtrace from './index.js';
 
-export const { Consumer, createConsumer } = dtrace;
+export const { Consumer, DTraceError, createConsumer, listProbes, open } = dtrace;
 export default dtrace;

@@ -6,13 +6,30 @@
  *	DT_ARCH_PC		the program counter, in struct pt_regs
  *	DT_ARCH_SYSCALL_NUMBER	the system call's number, in struct pt_regs; it stays there
  *				until the call returns
+ *	DT_ARCH_SYSCALL_ARG0, 1	its first arguments, and
  *	DT_ARCH_SYSCALL_ARGS	its six arguments, likewise, while it is being entered
+ *	DT_ARCH_CALL_ARGS	the arguments of a function that are in registers, in struct
+ *				pt_regs, while it is being entered
+ *	DT_ARCH_STACK_ARGS	offset of the next argument from the stack pointer then
+ *	DT_ARCH_STACK_POINTER	in struct pt_regs
+ *	DT_ARCH_RESULT		what a function has returned, likewise
+ *	DT_ARCH_LDCACHE_FLAGS	what marks this architecture's libraries in /etc/ld.so.cache
+ *	DT_ARCH_LIBRARY_PATH	where the dynamic linker looks at last
+ *	dt_arch_register()	offset in struct pt_regs of the register that an assembler
+ *				calls so, without '%'; -1: there is none. A part of one (eax)
+ *				is found where the whole is
+ *	dt_arch_insn_length()	bytes of the machine instruction at the start of a code of so
+ *				many bytes; 0: not a valid one
  */
 #ifndef DT_ARCH_H
 #define DT_ARCH_H
 
 #include <asm/ptrace.h>
 #include <stddef.h>
+#include <stdint.h>
+
+int dt_arch_register(const char *name, size_t length);
+size_t dt_arch_insn_length(const uint8_t *code, size_t size);
 
 #if defined(__x86_64__)
 
@@ -24,6 +41,20 @@
 		    offsetof(struct pt_regs, rdx), offsetof(struct pt_regs, r10),          \
 		    offsetof(struct pt_regs, r8), offsetof(struct pt_regs, r9)             \
 	}
+#define DT_ARCH_SYSCALL_ARG0 offsetof(struct pt_regs, rdi)
+#define DT_ARCH_SYSCALL_ARG1 offsetof(struct pt_regs, rsi)
+#define DT_ARCH_CALL_ARGS                                                                  \
+	{                                                                                  \
+		offsetof(struct pt_regs, rdi), offsetof(struct pt_regs, rsi),              \
+		    offsetof(struct pt_regs, rdx), offsetof(struct pt_regs, rcx),          \
+		    offsetof(struct pt_regs, r8), offsetof(struct pt_regs, r9)             \
+	}
+#define DT_ARCH_STACK_ARGS 8 /* after the return address */
+#define DT_ARCH_STACK_POINTER offsetof(struct pt_regs, rsp)
+#define DT_ARCH_RESULT offsetof(struct pt_regs, rax)
+#define DT_ARCH_LDCACHE_FLAGS 0x0303 /* ELF, libc6, x86-64 */
+#define DT_ARCH_LIBRARY_PATH                                                               \
+	"/lib/x86_64-linux-gnu:/usr/lib/x86_64-linux-gnu:/lib64:/usr/lib64:/lib:/usr/lib"
 
 #else
 #error "this architecture has no section in arch.h yet"

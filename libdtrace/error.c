@@ -68,6 +68,26 @@ const char *dtrace_errmsg(dtrace_hdl_t *hdl, int error)
 	return strerror(error);
 }
 
+const char *dtrace_errname(int error)
+{
+	return dt_errno_name(error);
+}
+
+const char *dtrace_errtag(dtrace_hdl_t *hdl)
+{
+	return hdl->errtag;
+}
+
+int dtrace_errline(dtrace_hdl_t *hdl)
+{
+	return hdl->errline;
+}
+
+int dtrace_errcolumn(dtrace_hdl_t *hdl)
+{
+	return hdl->errcolumn;
+}
+
 const char *dt_errno_name(int error)
 {
 	if (dt_is_own_error(error))

@@ -35,6 +35,12 @@ struct dtrace_hdl {
 	dt_arena_t *arena; /* types and identifiers */
 	dt_basetypes_t types;
 	struct dt_typetab *typetab; /* types/: names, BTF */
+	struct dt_sources *sources; /* lang/source.c: names of files */
+	struct dt_translator *translators; /* lang/translate.c */
+	struct dt_provdecl *provdecls;	   /* lang/declprov.c */
+	struct dt_library *library;	   /* lang/library.c */
+	struct dt_libnames *libnames;	   /* lang/libfile.c */
+	bool has_libfiles;		   /* they have all been compiled */
 	dt_ident_t *idents[DT_IDHASH_SIZE];
 	dt_ident_t *last_aggs; /* unused by others: lang/ident.c */
 	uint32_t naggs;	    /* aggregations named so far */

@@ -121,6 +121,17 @@ static bool dt_proc_check_end(struct ps_prochandle *proc, int timeout_ms)
 	return true;
 }
 
+size_t dt_procs_descriptors(const dtrace_hdl_t *hdl, struct pollfd *fds, size_t max)
+{
+	size_t n = 0;
+
+	for (const struct ps_prochandle *proc = hdl->procs ? hdl->procs->first : NULL;
+	     proc && n < max; proc = proc->next)
+		if (!proc->has_ended && proc->pidfd >= 0)
+			fds[n++] = (struct pollfd){.fd = proc->pidfd, .events = POLLIN};
+	return n;
+}
+
 int dt_procs_poll(dtrace_hdl_t *hdl)
 {
 	struct ps_prochandle *proc = hdl->procs ? hdl->procs->first : NULL;

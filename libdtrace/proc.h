@@ -3,7 +3,9 @@
 #ifndef DT_PROC_H
 #define DT_PROC_H
 
+#include <poll.h>
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "dtrace.h"
 
@@ -28,6 +30,8 @@ pid_t dt_target_pid(const dtrace_hdl_t *);
  * once, with a NULL message. Never blocks. Returns how many have ended since the last call.
  */
 int dt_procs_poll(dtrace_hdl_t *);
+/* Descriptors that poll readable when one of them ends: up to max, how many. */
+size_t dt_procs_descriptors(const dtrace_hdl_t *, struct pollfd *, size_t max);
 /* Releases all of them, as dtrace_proc_release(). */
 void dt_procs_fini(dtrace_hdl_t *);
 

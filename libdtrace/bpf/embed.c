@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * embed.c - run at build time: turns a compiled support object into C tables, so that the
+ * embed.c - run at build time: turns compiled support objects into C tables, so that the
  * library links support functions without reading ELF.
  *
- *	embed strings.bpf.o >support.inc
+ *	embed strings.bpf.o ... >support.inc
  *
  * Of each function: its instructions, and where they refer to another function (a call or
  * a callback) or to a number that is known only when a program is loaded.
@@ -24,6 +24,7 @@
 #define R_BPF_64_32 10
 #endif
 #define MAXFUNCTIONS 256
+#define MAXOBJECTS 16
 #define INSN sizeof(struct bpf_insn)
 
 struct function {
@@ -38,6 +39,8 @@ struct object {
 	size_t text_index, strings, nsymbols, nrelocations;
 	struct function functions[MAXFUNCTIONS];
 	int nfunctions;
+	int number; /* of the object: tells static functions of one name apart */
+	int first;  /* number of its first function among those of all objects */
 };
 
 static void die(const char *what)
@@ -116,11 +119,11 @@ static void print_function(const struct object *o, const struct function *f)
 {
 	const struct bpf_insn *code = o->text->d_buf;
 
-	printf("static const struct bpf_insn code_%s[] = {\n", f->name);
+	printf("static const struct bpf_insn code%d_%s[] = {\n", o->number, f->name);
 	for (size_t i = f->start; i < f->end; i++)
 		printf("\t{0x%x, %u, %u, %d, %d},\n", code[i].code, code[i].dst_reg,
 		       code[i].src_reg, code[i].off, code[i].imm);
-	printf("};\nstatic const dt_supportref_t refs_%s[] = {\n", f->name);
+	printf("};\nstatic const dt_supportref_t refs%d_%s[] = {\n", o->number, f->name);
 }
 
 static void print_reference(const struct object *o, const struct function *f, const GElf_Rel *r)
@@ -136,20 +139,20 @@ static void print_reference(const struct object *o, const struct function *f, co
 		size_t target = (s.st_value + (size_t)code[at].imm) / INSN;
 
 		printf("\t{%zu, DT_REF_CALLBACK, %d, NULL},\n", at - f->start,
-		       function_at(o, target));
+		       o->first + function_at(o, target));
 	} else if (GELF_R_TYPE(r->r_info) == R_BPF_64_32) {
 		size_t target = s.st_value / INSN;
 
 		if (GELF_ST_TYPE(s.st_info) == STT_SECTION)
 			target += (size_t)(code[at].imm + 1);
 		printf("\t{%zu, DT_REF_CALL, %d, NULL},\n", at - f->start,
-		       function_at(o, target));
+		       o->first + function_at(o, target));
 	} else {
 		die("an unknown kind of relocation");
 	}
 }
 
-static void print_all(const struct object *o)
+static void print_code(const struct object *o)
 {
 	for (int i = 0; i < o->nfunctions; i++) {
 		const struct function *f = &o->functions[i];
@@ -164,32 +167,52 @@ static void print_all(const struct object *o)
 		}
 		printf("\t{0, DT_REF_END, -1, NULL}\n};\n");
 	}
-	printf("static const dt_supportcode_t dt_supportcodes[] = {\n");
-	for (int i = 0; i < o->nfunctions; i++)
-		printf("\t{\"%s\", code_%s, %zu, refs_%s, %d},\n", o->functions[i].name,
-		       o->functions[i].name, o->functions[i].end - o->functions[i].start,
-		       o->functions[i].name, o->functions[i].is_global);
-	printf("};\n");
+}
+
+static void print_entries(const struct object *o)
+{
+	for (int i = 0; i < o->nfunctions; i++) {
+		const struct function *f = &o->functions[i];
+
+		printf("\t{\"%s\", code%d_%s, %zu, refs%d_%s, %d},\n", f->name, o->number, f->name,
+		       f->end - f->start, o->number, f->name, f->is_global);
+	}
+}
+
+static void open_object(struct object *o, const char *path)
+{
+	int fd = open(path, O_RDONLY);
+
+	if (fd < 0)
+		die(strerror(errno));
+	o->elf = elf_begin(fd, ELF_C_READ, NULL);
+	if (!o->elf)
+		die(elf_errmsg(-1));
+	read_sections(o);
+	read_functions(o);
 }
 
 int main(int argc, char **argv)
 {
-	static struct object o;
-	int fd;
+	static struct object objects[MAXOBJECTS];
+	int n = argc - 1;
 
-	if (argc != 2)
-		die("usage: embed object");
-	fd = open(argv[1], O_RDONLY);
-	if (fd < 0 || elf_version(EV_CURRENT) == EV_NONE)
-		die(strerror(errno));
-	o.elf = elf_begin(fd, ELF_C_READ, NULL);
-	if (!o.elf)
+	if (n < 1 || n > MAXOBJECTS)
+		die("usage: embed object ...");
+	if (elf_version(EV_CURRENT) == EV_NONE)
 		die(elf_errmsg(-1));
-	read_sections(&o);
-	read_functions(&o);
+	for (int i = 0; i < n; i++) {
+		objects[i].number = i;
+		objects[i].first =
+		    i ? objects[i - 1].first + objects[i - 1].nfunctions : 0;
+		open_object(&objects[i], argv[i + 1]);
+	}
 	printf("/* Made by libdtrace/bpf/embed.c. */\n");
-	print_all(&o);
-	elf_end(o.elf);
-	close(fd);
+	for (int i = 0; i < n; i++)
+		print_code(&objects[i]);
+	printf("static const dt_supportcode_t dt_supportcodes[] = {\n");
+	for (int i = 0; i < n; i++)
+		print_entries(&objects[i]);
+	printf("};\n");
 	return fflush(stdout) == 0 ? 0 : 1;
 }

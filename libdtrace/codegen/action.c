@@ -3,12 +3,9 @@
  * action.c - actions: values into the record's fields, which layout.c laid out in the
  * same order as they are met here (cg->field).
  */
-#include "codegen/cg.h"
+#include <signal.h>
 
-static uint32_t header_size(const dt_cg_t *cg)
-{
-	return cg->env->temporal ? 16 : 8;
-}
+#include "codegen/cg.h"
 
 static const dt_field_t *next_field(dt_cg_t *cg)
 {
@@ -17,7 +14,7 @@ static const dt_field_t *next_field(dt_cg_t *cg)
 
 static dt_str_t field_place(dt_cg_t *cg, const dt_field_t *f)
 {
-	return (dt_str_t){DT_STR_RECORD, (int)(header_size(cg) + f->kernel_offset),
+	return (dt_str_t){DT_STR_RECORD, (int)(dt_record_header(cg->env) + f->kernel_offset),
 			  f->kernel_size};
 }
 
@@ -25,7 +22,7 @@ static dt_str_t field_place(dt_cg_t *cg, const dt_field_t *f)
 static int gen_field(dt_cg_t *cg, const dt_field_t *f)
 {
 	dt_load(cg->e, 8, R1, FP, DT_FRAME_RECORD);
-	return (int)(header_size(cg) + f->kernel_offset);
+	return (int)(dt_record_header(cg->env) + f->kernel_offset);
 }
 
 /* Bytes of memory by value: a struct or an array. */
@@ -49,7 +46,13 @@ static void gen_value_field(dt_cg_t *cg, const dt_node_t *n)
 	dt_str_t place;
 	int mark = cg->stack, slot, at;
 
-	if (f->encoding == DT_ENC_STRING) {
+	if (t->kind == DT_K_STACK || t->kind == DT_K_USTACK) {
+		place = field_place(cg, f);
+		dt_gen_stack(cg, &place, t->kind == DT_K_USTACK);
+	} else if (t->kind == DT_K_SYMADDR || t->kind == DT_K_USYMADDR) {
+		place = field_place(cg, f);
+		dt_gen_symbol(cg, n, &place, t->kind == DT_K_USYMADDR);
+	} else if (f->encoding == DT_ENC_STRING) {
 		place = field_place(cg, f);
 		dt_gen_str_into(cg, n, &place);
 	} else if (f->encoding != DT_ENC_RAW) {
@@ -129,16 +132,7 @@ static void gen_exit(dt_cg_t *cg, const dt_node_t *call)
 	dt_store(e, 4, R1, offsetof(dt_kstate_t, exited), R2);
 	dt_alu_imm(e, BPF_MOV, R2, DT_ACTIVITY_DRAINING);
 	dt_store(e, 4, R1, offsetof(dt_kstate_t, activity), R2);
-
-	int slot = dt_stack_alloc(cg, 8);
-
-	dt_store_imm(e, 8, FP, slot, 0);
-	dt_map_fd(e, R1, DT_MAP_BELL);
-	dt_mov(e, R2, FP);
-	dt_alu_imm(e, BPF_ADD, R2, slot);
-	dt_alu_imm(e, BPF_MOV, R3, 8);
-	dt_alu_imm(e, BPF_MOV, R4, BPF_RB_FORCE_WAKEUP);
-	dt_call(e, BPF_FUNC_ringbuf_output);
+	dt_gen_bell(cg);
 	cg->stack = mark;
 }
 
@@ -153,26 +147,101 @@ static void gen_library_action(dt_cg_t *cg, const dt_node_t *call)
 		next_field(cg);
 }
 
+/* ---- Memory of a given size ------------------------------------------------------- */
+
+/* tracemem(): size bytes at an address, or as many of them as the last argument says. */
+static void gen_tracemem(dt_cg_t *cg, const dt_node_t *call)
+{
+	dt_emit_t *e = cg->e;
+	const dt_node_t *address = call->list, *size = address->next, *count = size->next;
+	const dt_field_t *counted = count ? next_field(cg) : NULL, *f = next_field(cg);
+	dt_str_t place = field_place(cg, f);
+	int mark = cg->stack, slot = dt_gen_to_slot(cg, address), n = 0, at;
+	int fits = dt_label_new(e), none = dt_label_new(e);
+
+	if (count) {
+		n = dt_gen_to_slot(cg, count);
+		dt_load(e, 8, R2, FP, n);
+		at = gen_field(cg, counted);
+		dt_store(e, 8, R1, at, R2);
+	}
+	dt_str_address(cg, &place, R1);
+	dt_alu_imm(e, BPF_MOV, R2, (int32_t)f->rec.dtrd_size);
+	if (count) {
+		dt_load(e, 8, R2, FP, n);
+		dt_jump_imm(e, BPF_JEQ, R2, 0, none);
+		dt_jump_imm(e, BPF_JLE, R2, (int32_t)f->rec.dtrd_size, fits);
+		dt_alu_imm(e, BPF_MOV, R2, (int32_t)f->rec.dtrd_size);
+		dt_label_here(e, fits);
+	}
+	dt_load(e, 8, R3, FP, slot);
+	dt_call(e, address->is_userland ? BPF_FUNC_probe_read_user
+					: BPF_FUNC_probe_read_kernel);
+	dt_fault_if_negative(cg, DTRACEFLT_BADADDR, -1, slot);
+	dt_label_here(e, none);
+	cg->stack = mark;
+}
+
+/* ---- Actions that change something ------------------------------------------------- */
+
+/* stop(), raise(): a signal to the process that fired the probe. */
+static void gen_signal(dt_cg_t *cg, int slot, int number)
+{
+	dt_emit_t *e = cg->e;
+
+	if (slot)
+		dt_load(e, 8, R1, FP, slot);
+	else
+		dt_alu_imm(e, BPF_MOV, R1, number);
+	dt_call(e, BPF_FUNC_send_signal);
+}
+
+static void gen_raise(dt_cg_t *cg, const dt_node_t *call)
+{
+	int mark = cg->stack, slot = dt_gen_to_slot(cg, call->list);
+
+	gen_signal(cg, slot, 0);
+	cg->stack = mark;
+}
+
+/* ---- One of them --------------------------------------------------------------------- */
+
+/* Each argument that follows `first` is a value; none: the action's own empty field. */
+static void gen_values(dt_cg_t *cg, const dt_node_t *first)
+{
+	if (!first)
+		next_field(cg);
+	for (const dt_node_t *a = first; a; a = a->next)
+		gen_value_field(cg, a);
+}
+
 void dt_gen_action(dt_cg_t *cg, const dt_stmt_t *s)
 {
 	const dt_node_t *call = s->expr;
-	const dt_field_t *f;
-	dt_str_t place;
 
 	switch (call->ident->id) {
 	case DT_ACTION_TRACE:
+	case DT_ACTION_PRINT:
 		gen_value_field(cg, call->list);
 		break;
+	case DT_ACTION_TRACEMEM:
+		gen_tracemem(cg, call);
+		break;
 	case DT_ACTION_PRINTF:
-		if (!call->list->next)
-			next_field(cg);
-		for (const dt_node_t *a = call->list->next; a; a = a->next)
-			gen_value_field(cg, a);
+	case DT_ACTION_SYSTEM:
+	case DT_ACTION_FREOPEN:
+		gen_values(cg, call->list->next);
+		break;
+	case DT_ACTION_SETOPT:
+		gen_values(cg, call->list);
 		break;
 	case DT_ACTION_PRINTA:
 		for (const dt_node_t *a = call->list; a; a = a->next)
 			if (a->kind == DT_N_AGG)
 				next_field(cg);
+		break;
+	case DT_ACTION_FTRUNCATE:
+		next_field(cg);
 		break;
 	case DT_ACTION_EXIT:
 		gen_exit(cg, call);
@@ -185,22 +254,30 @@ void dt_gen_action(dt_cg_t *cg, const dt_stmt_t *s)
 		break;
 	case DT_ACTION_STACK:
 	case DT_ACTION_USTACK:
-		f = next_field(cg);
-		place = field_place(cg, f);
-		dt_gen_stack(cg, &place, call->ident->id == DT_ACTION_USTACK);
-		break;
+	case DT_ACTION_JSTACK:
 	case DT_ACTION_SYM:
 	case DT_ACTION_FUNC:
 	case DT_ACTION_MOD:
-		place = field_place(cg, next_field(cg));
-		dt_gen_symbol(cg, call, &place, false);
-		break;
 	case DT_ACTION_USYM:
 	case DT_ACTION_UFUNC:
 	case DT_ACTION_UMOD:
 	case DT_ACTION_UADDR:
-		place = field_place(cg, next_field(cg));
-		dt_gen_symbol(cg, call, &place, true);
+		gen_value_field(cg, call);
+		break;
+	case DT_ACTION_SPECULATE:
+		dt_gen_speculate(cg, call);
+		break;
+	case DT_ACTION_COMMIT:
+		dt_gen_commit(cg, call);
+		break;
+	case DT_ACTION_DISCARD:
+		dt_gen_discard(cg, call);
+		break;
+	case DT_ACTION_STOP:
+		gen_signal(cg, 0, SIGSTOP);
+		break;
+	case DT_ACTION_RAISE:
+		gen_raise(cg, call);
 		break;
 	default:
 		dt_cg_fail(cg, EDT_NOTHERE, call->line, "action %s() is not supported",

@@ -31,6 +31,7 @@ enum {
 	DT_FRAME_CPU = -44,	/* u32 */
 	DT_FRAME_INDEX = -48,	/* u32: keys of array look-ups */
 	DT_FRAME_FAULT = -56,	/* u32 fault, u32 action */
+	DT_FRAME_SLOT = -60,	/* u32: of user_slots */
 	DT_FRAME_FAULTPC = -64, /* u32 offset in the clause */
 	DT_FRAME_FAULTVALUE = -72,
 	DT_FRAME_VARS = -72,
@@ -38,7 +39,7 @@ enum {
 };
 
 /* The first bytes of scratch belong to the support functions (bpf/support.bpf.h). */
-#define DT_SCRATCH_WORK 64
+#define DT_SCRATCH_WORK 256
 
 /* A run-time check's way out, emitted after the clause's code. */
 typedef struct dt_cold {
@@ -60,6 +61,7 @@ typedef struct dt_cg {
 	uint32_t field;	 /* next field of the record */
 	uint8_t regs_used; /* bit n: Rn is taken */
 	int stack;	 /* lowest byte in use */
+	int stack_low;	 /* the lowest it has been */
 	uint32_t scratch; /* bytes of scratch in use by the statement */
 	uint32_t scratch_max;
 	int fault_label; /* of the clause */
@@ -68,6 +70,10 @@ typedef struct dt_cg {
 	int *this_slots; /* this-> variables: frame offset by identifier order; 0: none */
 	uint32_t *this_scratch; /* strings: offset in scratch, plus 1 */
 	uint32_t scratch_base;	/* what statements may use begins here */
+	uint32_t scratch_keep;	/* what this clause's earlier statements keep ends here */
+	uint32_t heap;		/* what alloca() and copyin() of a size known at run time
+				 * take: a word, the bytes taken, then they; 0: none */
+	uint32_t strtok;	/* strtok()'s state; 0: none */
 	bool needs_cpu;	 /* the prologue must find dt_kcpu_t */
 	dt_ecb_t *error_of; /* an ERROR clause is being generated, for a fault of this */
 	bool failed;
@@ -85,8 +91,12 @@ int dt_reg_alloc(dt_cg_t *);
 void dt_reg_free(dt_cg_t *, int reg);
 /* Bytes of the frame, 8-byte aligned: offset from FP. Release by restoring cg->stack. */
 int dt_stack_alloc(dt_cg_t *, uint32_t size);
-/* Bytes of scratch: offset. Released when the statement ends. */
+/* Bytes of scratch: offset. Released when the statement ends, */
 uint32_t dt_scratch_alloc(dt_cg_t *, uint32_t size);
+/* or earlier, when what was taken since the mark (cg->scratch then) is of no more use. */
+void dt_scratch_release(dt_cg_t *, uint32_t mark);
+/* What the statement has taken so far lives until the clause ends: D points to it. */
+void dt_scratch_keep(dt_cg_t *);
 
 /* Jumps to the clause's fault exit if R0 is negative; value in the register or slot. */
 void dt_fault_if_negative(dt_cg_t *, int fault, int value_reg, int value_slot);
@@ -160,10 +170,58 @@ void dt_str_address(dt_cg_t *, const dt_str_t *, int reg);
 void dt_gen_clear(dt_cg_t *, const dt_str_t *);
 /* Comparison of two string expressions: dst = 0 or 1. */
 void dt_gen_str_compare(dt_cg_t *, const dt_node_t *, int dst);
-/* Calls of subroutines: those that give strings go through dt_gen_str. */
-void dt_gen_subr(dt_cg_t *, const dt_node_t *, int dst);
 /* Assignment of a string to a variable; the value's place. */
 dt_str_t dt_gen_str_assign(dt_cg_t *, const dt_node_t *);
+
+/* ---- plan.c -------------------------------------------------------------- */
+
+/* Fills a field for a value of the expression's type: sizes, alignment, encoding. */
+void dt_describe_value(dt_cgenv_t *, const dt_node_t *, dt_field_t *);
+/* Frames of a stack(), ustack() or jstack(): its argument or the option's. */
+uint64_t dt_stack_frames(const dt_cgenv_t *, const dt_node_t *call);
+
+/* ---- record.c, speculate.c ---------------------------------------------- */
+
+/* Bytes of a record's header; of a record with size bytes of data, as it is claimed. */
+uint32_t dt_record_header(const dt_cgenv_t *);
+uint32_t dt_record_total(const dt_cgenv_t *, uint32_t size);
+
+/* A claim of bytes in the active principal buffer. */
+typedef struct dt_claim {
+	uint32_t total; /* bytes; 0: as R8 says, at most specsize */
+	int drop, full; /* labels: goes to drop when there is no room, to full (bufpolicy
+			 * fill) when this was the end of tracing */
+	int give_back, placed, first; /* its own labels */
+} dt_claim_t;
+/* R0 = the bytes; uses R6 and R7. The cold part belongs behind a jump. */
+void dt_gen_claim(dt_cg_t *, dt_claim_t *);
+void dt_gen_claim_cold(dt_cg_t *, const dt_claim_t *);
+/* A record's header at R0, which becomes the frame's record; may use R6. */
+void dt_gen_header(dt_cg_t *, uint32_t number);
+/* Claim and header of a record with size bytes of data. Full: counts a drop, goes to full. */
+void dt_gen_record(dt_cg_t *, uint32_t size, uint32_t number, int full);
+/* Wakes the consumer; any register may be lost but R6 to R9. */
+void dt_gen_bell(dt_cg_t *);
+
+/* Goes to other unless this program is the only one at work on its CPU; uses R1 to R3. */
+void dt_gen_alone(dt_cg_t *, int other);
+
+void dt_gen_speculate(dt_cg_t *, const dt_node_t *call);
+void dt_gen_commit(dt_cg_t *, const dt_node_t *call);
+void dt_gen_discard(dt_cg_t *, const dt_node_t *call);
+/* dst = a new speculation's number, 0: none is free. */
+void dt_gen_speculation(dt_cg_t *, int dst);
+
+/* ---- subr.c, subr_mem.c --------------------------------------------------- */
+
+/* Calls of subroutines: of those that give numbers or nothing, */
+void dt_gen_subr(dt_cg_t *, const dt_node_t *, int dst);
+/* and strings: see dt_gen_str() and dt_str_bound(). */
+dt_str_t dt_gen_subr_str(dt_cg_t *, const dt_node_t *, const dt_str_t *want);
+uint32_t dt_subr_bound(dt_cgenv_t *, const dt_node_t *);
+/* Whether a call takes memory of a size known at run time: cg->heap; and its size. */
+bool dt_subr_takes_heap(const dt_node_t *call);
+uint32_t dt_heap_size(const dt_cgenv_t *);
 
 /* ---- action.c, agg.c ----------------------------------------------------- */
 

@@ -28,27 +28,32 @@ typedef struct dt_assoc {
  */
 typedef struct dt_ecb {
 	dt_clause_t *clause;
+	dt_attachpoint_t *attach;
 	uint32_t number;   /* from 1: the record header's clause */
 	dt_range_t *keys;  /* ascending, disjoint */
 	uint32_t nkeys;	   /* ranges */
 	dt_context_t context;
 	uint32_t attach_nkeys; /* of the attach point: keys are below */
 	dt_recplan_t *plan;
-	/* Parts of the probes' name; NULL where they differ: then the function's is found at
-	 * names_base + key * DT_NAME_STRIDE in the strings. */
+	/* Parts of the probes' name; NULL where they differ: see dt_nametable_t. */
 	const char *provider, *module, *function, *name;
-	uint32_t names_base;
 	dtrace_epid_t epid; /* of its first probe; they count up */
-	uint32_t nprobes;
+	uint32_t nprobes, probe_capacity;
 	dt_probe_t **probes; /* in order of keys */
 } dt_ecb_t;
 
-#define DT_NAME_STRIDE 32 /* bytes of a function's name in the strings, NUL included */
+/* One part of the names of a program's probes, by key: at base + key * stride in the
+ * strings. Made when a clause asks for it. */
+typedef struct dt_nametable {
+	uint32_t base, stride; /* stride 0: not made */
+} dt_nametable_t;
 
 typedef struct dt_program {
 	dt_attachpoint_t *attach;
 	dt_ecb_t **ecbs; /* in program order */
 	uint32_t necbs;
+	dt_nametable_t names[4]; /* provider, module, function, name */
+	bool is_end; /* dtrace:::END */
 	dt_emit_t code;
 	int fd;	   /* -1: not loaded */
 	int *links; /* attachments */
@@ -60,8 +65,14 @@ typedef struct dt_program {
 typedef struct dt_cgenv {
 	dtrace_hdl_t *hdl;
 	dt_arena_t *arena;
-	uint32_t ncpus, strsize, bufsize, aggsize;
-	bool temporal;
+	uint32_t npossible, ncpus; /* CPUs there may be; that have buffers: 0 to ncpus - 1 */
+	uint32_t strsize, bufsize, aggsize;
+	uint32_t specsize, nspec; /* bytes of a speculative buffer; how many there may be */
+	dt_bufpolicy_t bufpolicy;
+	uint32_t nbuffers; /* principal buffers of a CPU: 1 where they are never switched */
+	uint32_t end_size; /* bytes kept free for END's records: bufpolicy fill */
+	int only_cpu;	   /* option cpu; -1: all */
+	bool temporal, commits; /* some clause has commit() */
 	uint32_t state_size; /* dt_kstate_t and the global variables */
 	uint32_t self_size;  /* thread-local variables; 0: none */
 	uint32_t ontime_offset; /* vtimestamp's word in the thread-local variables */
@@ -73,6 +84,7 @@ typedef struct dt_cgenv {
 	char *strings; /* the strings map; malloc'd */
 	uint32_t strings_size, strings_capacity;
 	uint32_t scratch_size; /* the most any program needs */
+	uint32_t scratch_pad;  /* the largest copy to a place that is not constant */
 	bool needs_principal, needs_vtimestamp;
 	dt_ecb_t **error_ecbs; /* ERROR's clauses */
 	uint32_t nerror_ecbs;
@@ -86,10 +98,12 @@ dt_recplan_t *dt_layout_record(dt_cgenv_t *, const dt_clause_t *);
 uint32_t dt_strings_intern(dt_cgenv_t *, const char *, size_t length);
 
 /*
- * Bytes of a scratch area as it is made: strsize more than programs use, for the verifier,
- * which adds the largest place of a copy to its largest size.
+ * Bytes of a scratch area as it is made: more than programs use, by the size of the largest
+ * copy to a place that is not constant, for the verifier, which adds the largest place to
+ * the largest size.
  */
 uint32_t dt_scratch_bytes(const dt_cgenv_t *);
+uint32_t dt_scratch_pad(const dt_cgenv_t *);
 /* Calls the function for every expression of the clause, operands first. */
 void dt_clause_walk(const dt_clause_t *, void (*)(dt_node_t *, void *), void *);
 

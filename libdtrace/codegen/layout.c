@@ -14,9 +14,18 @@ static uint32_t align8(uint32_t n)
 	return (n + 7) & ~7u;
 }
 
+#define COPY_MIN 256 /* of the functions in bpf/: a file name */
+
+uint32_t dt_scratch_pad(const dt_cgenv_t *env)
+{
+	uint32_t pad = env->strsize > env->scratch_pad ? env->strsize : env->scratch_pad;
+
+	return pad > COPY_MIN ? pad : COPY_MIN;
+}
+
 uint32_t dt_scratch_bytes(const dt_cgenv_t *env)
 {
-	return align8(env->scratch_size + env->strsize);
+	return align8(env->scratch_size + dt_scratch_pad(env));
 }
 
 /* ---- Walking ---------------------------------------------------------------- */
@@ -69,329 +78,7 @@ uint32_t dt_strings_intern(dt_cgenv_t *env, const char *text, size_t length)
 	return want;
 }
 
-/* ---- Records ------------------------------------------------------------------- */
-
-/* How consumers tell a string from a number is by its size: never 1, 2, 4 or 8 bytes. */
-static uint32_t shown_string_size(uint32_t bound)
-{
-	return bound < 16 ? 16 : align8(bound);
-}
-
-static dt_encoding_t name_encoding(const dt_node_t *n)
-{
-	switch (n->ident->id) {
-	case DT_VAR_PROBEPROV:
-		return DT_ENC_PROVIDER;
-	case DT_VAR_PROBEMOD:
-		return DT_ENC_MODULE;
-	case DT_VAR_PROBEFUNC:
-		return DT_ENC_FUNCTION;
-	default:
-		return DT_ENC_NAME;
-	}
-}
-
-/* Fills a field for a value of the expression's type: sizes, alignment, encoding. */
-static void describe_value(dt_cgenv_t *env, const dt_node_t *n, dt_field_t *f)
-{
-	dt_type_t *t = dt_type_resolve(env->hdl, n->type);
-	uint32_t bound;
-
-	f->type = n->type;
-	if (dt_is_string(n)) {
-		bound = dt_str_bound(env, n);
-		f->rec.dtrd_size = shown_string_size(bound);
-		f->rec.dtrd_alignment = 1;
-		f->rec.dtrd_uarg = DT_RECORD_STRING;
-		f->encoding = DT_ENC_STRING;
-		f->kernel_size = bound;
-		if (dt_str_is_id(n)) {
-			f->kernel_size = 0;
-			f->encoding = n->kind == DT_N_STR ? DT_ENC_CONST : name_encoding(n);
-			f->text = n->kind == DT_N_STR ? n->string : NULL;
-		}
-		return;
-	}
-	if (t->kind == DT_K_STRUCT || t->kind == DT_K_UNION || t->kind == DT_K_ARRAY) {
-		f->rec.dtrd_size = (uint32_t)t->size;
-		f->rec.dtrd_alignment = (uint16_t)(t->align ? t->align : 1);
-	} else {
-		f->rec.dtrd_size = t->kind == DT_K_INT || t->kind == DT_K_ENUM
-				       ? (uint32_t)t->size
-				       : 8;
-		f->rec.dtrd_alignment = (uint16_t)f->rec.dtrd_size;
-	}
-	f->encoding = DT_ENC_RAW;
-	f->kernel_size = f->rec.dtrd_size;
-}
-
-typedef struct planner {
-	dt_cgenv_t *env;
-	dt_recplan_t *plan;
-	uint32_t capacity;
-	bool failed;
-} planner_t;
-
-static dt_field_t *add_field(planner_t *p, uint16_t action)
-{
-	dt_recplan_t *plan = p->plan;
-	dt_field_t *grown;
-
-	if (plan->nfields == p->capacity) {
-		uint32_t want = p->capacity ? p->capacity * 2 : 4;
-
-		grown = dt_arena_alloc(p->env->arena, want * sizeof(*grown));
-		if (!grown) {
-			p->failed = true;
-			return NULL;
-		}
-		if (plan->nfields)
-			memcpy(grown, plan->fields, plan->nfields * sizeof(*grown));
-		plan->fields = grown;
-		p->capacity = want;
-	}
-	plan->fields[plan->nfields].rec.dtrd_action = action;
-	plan->fields[plan->nfields].rec.dtrd_alignment = 1;
-	return &plan->fields[plan->nfields++];
-}
-
-/* Gives the field its places, in the kernel and as shown. */
-static void place_field(planner_t *p, dt_field_t *f)
-{
-	dt_recplan_t *plan = p->plan;
-	uint32_t align = f->rec.dtrd_alignment ? f->rec.dtrd_alignment : 1;
-
-	if (f->kernel_size) {
-		/* Strings too: comparisons and copies are in words. */
-		uint32_t kalign = f->encoding == DT_ENC_STRING ? 8 : align;
-
-		plan->kernel_size = (plan->kernel_size + kalign - 1) & ~(kalign - 1);
-		f->kernel_offset = plan->kernel_size;
-		plan->kernel_size += f->kernel_size;
-	}
-	if (f->rec.dtrd_size) {
-		plan->size = (plan->size + align - 1) & ~(align - 1);
-		f->rec.dtrd_offset = plan->size;
-		plan->size += f->rec.dtrd_size;
-	}
-	if (f->encoding != DT_ENC_RAW || f->kernel_offset != f->rec.dtrd_offset)
-		plan->is_raw = false;
-}
-
-static dt_field_t *plan_value(planner_t *p, uint16_t action, const dt_node_t *n)
-{
-	dt_field_t *f = add_field(p, action);
-
-	if (!f)
-		return NULL;
-	describe_value(p->env, n, f);
-	place_field(p, f);
-	return f;
-}
-
-/* A field of words: a stack, a symbol. */
-static void plan_words(planner_t *p, uint16_t action, uint32_t words, uint64_t arg)
-{
-	dt_field_t *f = add_field(p, action);
-
-	if (!f)
-		return;
-	f->rec.dtrd_size = f->kernel_size = words * 8;
-	f->rec.dtrd_alignment = 8;
-	f->rec.dtrd_arg = arg;
-	place_field(p, f);
-}
-
-static uint16_t plan_format(planner_t *p, void *format)
-{
-	dt_recplan_t *plan = p->plan;
-	void **grown;
-
-	if (!format)
-		return 0;
-	grown = dt_arena_alloc(p->env->arena, (plan->nformats + 1) * sizeof(*grown));
-	if (!grown) {
-		p->failed = true;
-		return 0;
-	}
-	if (plan->nformats)
-		memcpy(grown, plan->formats, plan->nformats * sizeof(*grown));
-	grown[plan->nformats] = format;
-	plan->formats = grown;
-	return (uint16_t)++plan->nformats;
-}
-
-/* One field an argument, the first with the format; without arguments one of no size. */
-static void plan_printf(planner_t *p, const dt_stmt_t *s)
-{
-	const dt_node_t *args = s->expr->list->next;
-	uint16_t format = plan_format(p, s->format);
-	uint32_t first = p->plan->nfields, n = 0;
-
-	for (const dt_node_t *a = args; a; a = a->next, n++)
-		if (!plan_value(p, DTRACEACT_PRINTF, a))
-			return;
-	if (n == 0 && !add_field(p, DTRACEACT_PRINTF))
-		return;
-	p->plan->fields[first].rec.dtrd_format = format;
-	p->plan->fields[first].rec.dtrd_arg = n;
-}
-
-static void plan_printa(planner_t *p, const dt_stmt_t *s)
-{
-	uint16_t format = plan_format(p, s->format);
-	uint32_t n = 0;
-
-	for (const dt_node_t *a = s->expr->list; a; a = a->next)
-		n += a->kind == DT_N_AGG;
-	for (const dt_node_t *a = s->expr->list; a; a = a->next) {
-		dt_field_t *f;
-
-		if (a->kind != DT_N_AGG)
-			continue;
-		f = add_field(p, DTRACEACT_PRINTA);
-		if (!f)
-			return;
-		f->rec.dtrd_arg = a->ident->id;
-		f->rec.dtrd_uarg = n--; /* this one and how many follow */
-		f->rec.dtrd_format = format;
-	}
-}
-
-static void plan_library(planner_t *p, const dt_node_t *call, uint64_t what)
-{
-	const dt_node_t *value = call->list->next;
-	dt_field_t *f = value ? plan_value(p, DTRACEACT_LIBACT, value)
-			      : add_field(p, DTRACEACT_LIBACT);
-
-	if (!f)
-		return;
-	f->rec.dtrd_arg = what;
-	f->rec.dtrd_uarg = call->list->ident->id;
-}
-
-#define DEFAULT_FRAMES 20
-
-static uint64_t frames_of(const dt_node_t *call)
-{
-	return call->list && call->list->kind == DT_N_INT ? call->list->value : DEFAULT_FRAMES;
-}
-
-static void plan_action(planner_t *p, const dt_stmt_t *s)
-{
-	const dt_node_t *call = s->expr;
-	uint64_t frames;
-
-	switch (call->ident->id) {
-	case DT_ACTION_TRACE:
-		plan_value(p, DTRACEACT_DIFEXPR, call->list);
-		break;
-	case DT_ACTION_EXIT:
-		plan_value(p, DTRACEACT_EXIT, call->list);
-		break;
-	case DT_ACTION_PRINTF:
-		plan_printf(p, s);
-		break;
-	case DT_ACTION_PRINTA:
-		plan_printa(p, s);
-		break;
-	case DT_ACTION_CLEAR:
-		plan_library(p, call, DT_ACT_CLEAR);
-		break;
-	case DT_ACTION_TRUNC:
-		plan_library(p, call, DT_ACT_TRUNC);
-		break;
-	case DT_ACTION_NORMALIZE:
-		plan_library(p, call, DT_ACT_NORMALIZE);
-		break;
-	case DT_ACTION_DENORMALIZE:
-		plan_library(p, call, DT_ACT_DENORMALIZE);
-		break;
-	case DT_ACTION_STACK:
-		frames = frames_of(call);
-		plan_words(p, DTRACEACT_STACK, (uint32_t)frames, frames);
-		break;
-	case DT_ACTION_USTACK:
-		frames = frames_of(call);
-		plan_words(p, DTRACEACT_USTACK, (uint32_t)frames + 1, frames);
-		break;
-	case DT_ACTION_SYM:
-	case DT_ACTION_FUNC:
-		plan_words(p, DTRACEACT_SYM, 1, 0);
-		break;
-	case DT_ACTION_MOD:
-		plan_words(p, DTRACEACT_MOD, 1, 0);
-		break;
-	case DT_ACTION_USYM:
-	case DT_ACTION_UFUNC:
-		plan_words(p, DTRACEACT_USYM, 2, 0);
-		break;
-	case DT_ACTION_UMOD:
-		plan_words(p, DTRACEACT_UMOD, 2, 0);
-		break;
-	case DT_ACTION_UADDR:
-		plan_words(p, DTRACEACT_UADDR, 2, 0);
-		break;
-	}
-}
-
-dt_recplan_t *dt_layout_record(dt_cgenv_t *env, const dt_clause_t *clause)
-{
-	planner_t p = {.env = env};
-
-	p.plan = dt_arena_alloc(env->arena, sizeof(*p.plan));
-	if (!p.plan) {
-		dt_set_errno(env->hdl, EDT_NOMEM);
-		return NULL;
-	}
-	p.plan->is_raw = true;
-	for (const dt_stmt_t *s = clause->stmts; s && !p.failed; s = s->next)
-		if (s->kind == DT_S_ACTION)
-			plan_action(&p, s);
-	p.plan->size = align8(p.plan->size);
-	if (p.failed) {
-		dt_set_errno(env->hdl, EDT_NOMEM);
-		return NULL;
-	}
-	return p.plan;
-}
-
 /* ---- Aggregations --------------------------------------------------------------- */
-
-/* The action that a key is shown as: stacks and symbols are printed as such. */
-static void describe_key(dt_cgenv_t *env, dt_node_t *k, dt_field_t *f)
-{
-	dt_type_t *t = dt_type_resolve(env->hdl, k->type);
-	uint64_t frames;
-
-	f->rec.dtrd_action = DTRACEACT_DIFEXPR;
-	switch (t->kind) {
-	case DT_K_STACK:
-	case DT_K_USTACK:
-		frames = frames_of(k);
-		f->rec.dtrd_action = t->kind == DT_K_STACK ? DTRACEACT_STACK : DTRACEACT_USTACK;
-		f->rec.dtrd_arg = frames;
-		f->rec.dtrd_size = ((uint32_t)frames + (t->kind == DT_K_USTACK)) * 8;
-		break;
-	case DT_K_SYMADDR:
-		f->rec.dtrd_action = k->ident->id == DT_ACTION_MOD ? DTRACEACT_MOD : DTRACEACT_SYM;
-		f->rec.dtrd_size = 8;
-		break;
-	case DT_K_USYMADDR:
-		f->rec.dtrd_action = k->ident->id == DT_ACTION_UMOD    ? DTRACEACT_UMOD
-				     : k->ident->id == DT_ACTION_UADDR ? DTRACEACT_UADDR
-								       : DTRACEACT_USYM;
-		f->rec.dtrd_size = 16;
-		break;
-	default:
-		describe_value(env, k, f);
-		return;
-	}
-	f->type = k->type;
-	f->rec.dtrd_alignment = 8;
-	f->encoding = DT_ENC_RAW;
-	f->kernel_size = f->rec.dtrd_size;
-}
 
 /*
  * A key of one statement joins the layout of its aggregation. A string takes the widest
@@ -401,7 +88,8 @@ static void merge_key(dt_cgenv_t *env, dt_node_t *k, dt_field_t *f, bool first)
 {
 	dt_field_t one = {0};
 
-	describe_key(env, k, &one);
+	one.rec.dtrd_action = DTRACEACT_DIFEXPR;
+	dt_describe_value(env, k, &one);
 	if (dt_is_string(k)) {
 		one.encoding = dt_str_is_id(k) ? DT_ENC_STRID : DT_ENC_STRING;
 		one.kernel_size = dt_str_bound(env, k);
@@ -438,7 +126,7 @@ static int layout_agg(dt_cgenv_t *env, const dt_stmt_t *s, const dt_ecb_t *ecb)
 		if (!layout->keys)
 			return dt_set_errno(env->hdl, EDT_NOMEM);
 	}
-	if ((int)ecb->context != layout->context || ecb->context == DT_CONTEXT_ANY)
+	if ((int)ecb->context != layout->context || ecb->context >= DT_CONTEXT_ANY)
 		layout->is_shared = true;
 	for (dt_node_t *k = s->agg->list; k && i < layout->nkeys; k = k->next, i++)
 		merge_key(env, k, &layout->keys[i], first);

@@ -22,10 +22,12 @@
 #include <string.h>
 
 #include "codegen/cg.h"
+#include "codegen/support.h"
+#include "lang/source.h"
 
 void dt_cg_fail(dt_cg_t *cg, int error, int line, const char *format, ...)
 {
-	char words[512];
+	char words[512], place[300];
 	va_list ap;
 
 	if (cg->failed)
@@ -34,7 +36,8 @@ void dt_cg_fail(dt_cg_t *cg, int error, int line, const char *format, ...)
 	va_start(ap, format);
 	vsnprintf(words, sizeof(words), format, ap);
 	va_end(ap);
-	dt_set_error(cg->env->hdl, error, "line %d: %s", line, words);
+	dt_source_place(cg->env->hdl, line, place, sizeof(place));
+	dt_set_error(cg->env->hdl, error, "%s%s", place, words);
 }
 
 void dt_cg_unsupported(dt_cg_t *cg, const dt_node_t *n, const char *what)
@@ -68,18 +71,41 @@ int dt_stack_alloc(dt_cg_t *cg, uint32_t size)
 		return cg->stack;
 	}
 	cg->stack = offset;
+	if (offset < cg->stack_low)
+		cg->stack_low = offset;
 	return offset;
 }
+
+/* The kernel may limit a map's value to what kmalloc() gives (KMALLOC_MAX_SIZE). */
+#define DT_SCRATCH_MAX (4u << 20)
 
 uint32_t dt_scratch_alloc(dt_cg_t *cg, uint32_t size)
 {
 	uint32_t offset = cg->scratch;
 
+	if (size > DT_SCRATCH_MAX - dt_scratch_pad(cg->env) ||
+	    offset > DT_SCRATCH_MAX - dt_scratch_pad(cg->env) - size) {
+		dt_cg_fail(cg, EDT_TOOLARGE, cg->ecb->clause->line,
+			   "the clause needs more than %u bytes of scratch space: make its "
+			   "expressions simpler, or strsize (%u) smaller",
+			   DT_SCRATCH_MAX, cg->env->strsize);
+		return offset;
+	}
 	cg->scratch += (size + 7) & ~7u;
 	if (cg->scratch > cg->scratch_max)
 		cg->scratch_max = cg->scratch;
 	cg->needs_cpu = true;
 	return offset;
+}
+
+void dt_scratch_release(dt_cg_t *cg, uint32_t mark)
+{
+	cg->scratch = mark > cg->scratch_keep ? mark : cg->scratch_keep;
+}
+
+void dt_scratch_keep(dt_cg_t *cg)
+{
+	cg->scratch_keep = cg->scratch;
 }
 
 int dt_fault_label(dt_cg_t *cg, int fault, int value_reg, int value_slot)
@@ -208,74 +234,11 @@ static bool same_keys(const dt_ecb_t *ecb, const dt_range_t *keys, uint32_t n)
 	return ecb->nkeys == n && memcmp(ecb->keys, keys, n * sizeof(*keys)) == 0;
 }
 
-/* ---- Records ------------------------------------------------------------- */
-
-static uint32_t header_size(const dt_cgenv_t *env)
-{
-	return env->temporal ? 16 : 8;
-}
-
-/*
- * Takes size bytes of the active principal buffer and writes the header, to which the
- * record's frame word then points. Full: counts a drop and goes to full.
- */
-static void gen_reserve(dt_cg_t *cg, uint32_t size, uint32_t number, int full)
-{
-	dt_emit_t *e = cg->e;
-	int drop = dt_label_new(e), give_back = dt_label_new(e), done = dt_label_new(e);
-	uint32_t total = (header_size(cg->env) + size + 7) & ~7u;
-
-	cg->needs_cpu = cg->env->needs_principal = true;
-	if (total > cg->env->bufsize) {
-		dt_cg_fail(cg, EDT_TOOLARGE, cg->ecb->clause->line,
-			   "the clause records %u bytes, more than bufsize (%u)", total,
-			   cg->env->bufsize);
-		return;
-	}
-	/* The buffer's index is cpu * 2 + active; its words are found by active too. */
-	dt_load(e, 8, R6, FP, DT_FRAME_CPUS);
-	dt_load(e, 4, R7, R6, offsetof(dt_kcpu_t, principal_active));
-	dt_alu_imm(e, BPF_AND, R7, 1);
-	dt_load(e, 4, R1, FP, DT_FRAME_CPU);
-	dt_alu_imm(e, BPF_LSH, R1, 1);
-	dt_alu_reg(e, BPF_ADD, R1, R7);
-	dt_gen_array_lookup(cg, DT_MAP_PRINCIPAL, R1, drop);
-	dt_alu_imm(e, BPF_LSH, R7, 2);
-	dt_alu_reg(e, BPF_ADD, R6, R7);
-	/* Atomic: a program that interrupts here must not get the same bytes. */
-	dt_const(e, R1, total);
-	dt_atomic_add(e, 4, R6, offsetof(dt_kcpu_t, principal_used), R1, true);
-	dt_jump_imm(e, BPF_JGT, R1, (int32_t)(cg->env->bufsize - total), give_back);
-	dt_alu_reg(e, BPF_ADD, R0, R1);
-	dt_store(e, 8, FP, DT_FRAME_RECORD, R0);
-	dt_store_imm(e, 4, R0, 0, (int32_t)number);
-	if (dt_ecb_one_key(cg->ecb)) {
-		dt_store_imm(e, 4, R0, 4, (int32_t)cg->ecb->keys[0].low);
-	} else {
-		dt_load(e, 8, R1, FP, DT_FRAME_KEY);
-		dt_store(e, 4, R0, 4, R1);
-	}
-	if (cg->env->temporal) {
-		dt_mov(e, R6, R0);
-		dt_call(e, BPF_FUNC_ktime_get_ns);
-		dt_store(e, 8, R6, 8, R0);
-	}
-	dt_jump(e, done);
-
-	dt_label_here(e, give_back); /* so that a smaller record may still fit */
-	dt_const(e, R1, (uint64_t)-(int64_t)total);
-	dt_atomic_add(e, 4, R6, offsetof(dt_kcpu_t, principal_used), R1, false);
-	dt_label_here(e, drop);
-	dt_gen_drop(cg, DT_KDROP_PRINCIPAL);
-	dt_jump(e, full);
-	dt_label_here(e, done);
-}
-
 /* ---- Clauses ------------------------------------------------------------- */
 
 static bool clause_records(const dt_ecb_t *ecb)
 {
-	return ecb->plan->nfields || !ecb->clause->stmts;
+	return ecb->plan->nfields || !ecb->clause->stmts || ecb->clause->speculates;
 }
 
 static void begin_clause(dt_cg_t *cg, dt_ecb_t *ecb)
@@ -283,10 +246,18 @@ static void begin_clause(dt_cg_t *cg, dt_ecb_t *ecb)
 	cg->ecb = ecb;
 	cg->action = 0;
 	cg->field = 0;
-	cg->scratch = cg->scratch_base;
+	cg->scratch = cg->scratch_keep = cg->scratch_base;
 	cg->clause_start = cg->e->ninsns;
 	cg->fault_label = dt_label_new(cg->e);
 	cg->next_label = dt_label_new(cg->e);
+}
+
+/* Clears a word of scratch. */
+static void gen_clear_word(dt_cg_t *cg, uint32_t offset)
+{
+	dt_load(cg->e, 8, R1, FP, DT_FRAME_SCRATCH);
+	dt_alu_imm(cg->e, BPF_ADD, R1, (int32_t)offset);
+	dt_store_imm(cg->e, 8, R1, 0, 0);
 }
 
 static void gen_clause(dt_cg_t *cg, dt_ecb_t *ecb)
@@ -295,12 +266,14 @@ static void gen_clause(dt_cg_t *cg, dt_ecb_t *ecb)
 
 	if (clause_records(ecb))
 		dt_store_imm(cg->e, 8, FP, DT_FRAME_RECORD, 0);
+	if (cg->heap)
+		gen_clear_word(cg, cg->heap);
 	if (clause->predicate) {
 		dt_gen_branch(cg, clause->predicate, cg->next_label, false);
-		cg->scratch = cg->scratch_base;
+		dt_scratch_release(cg, cg->scratch_base);
 	}
-	if (clause_records(ecb))
-		gen_reserve(cg, ecb->plan->kernel_size, ecb->number, cg->next_label);
+	if (clause_records(ecb) && !clause->speculates) /* speculate() claims its own */
+		dt_gen_record(cg, ecb->plan->kernel_size, ecb->number, cg->next_label);
 	for (const dt_stmt_t *s = clause->stmts; s && !cg->failed; s = s->next) {
 		cg->action++;
 		if (s->kind == DT_S_AGG)
@@ -309,7 +282,7 @@ static void gen_clause(dt_cg_t *cg, dt_ecb_t *ecb)
 			dt_gen_action(cg, s);
 		else
 			dt_gen_effect(cg, s->expr);
-		cg->scratch = cg->scratch_base;
+		dt_scratch_release(cg, cg->scratch_base);
 	}
 }
 
@@ -341,9 +314,9 @@ static void gen_fault_record(dt_cg_t *cg)
 {
 	dt_emit_t *e = cg->e;
 	int full = dt_label_new(e);
-	int at = (int)header_size(cg->env);
+	int at = (int)dt_record_header(cg->env);
 
-	gen_reserve(cg, sizeof(dt_faultrec_t), DT_RECORD_FAULT, full);
+	dt_gen_record(cg, sizeof(dt_faultrec_t), DT_RECORD_FAULT, full);
 	dt_load(e, 8, R1, FP, DT_FRAME_RECORD);
 	dt_store_imm(e, 4, R1, at + (int)offsetof(dt_faultrec_t, clause),
 		     (int32_t)cg->ecb->number);
@@ -413,15 +386,59 @@ static void gen_fault_exit(dt_cg_t *cg, int next)
 
 /* ---- The program --------------------------------------------------------- */
 
+/* Takes a free one of the CPU's user slots; R1 = the scratch area that goes with it. */
+static void gen_take_slot(dt_cg_t *cg, int out)
+{
+	dt_emit_t *e = cg->e;
+	int taken = dt_label_new(e);
+
+	for (int slot = 0; slot < DT_NUSERSLOTS; slot++) {
+		int next = dt_label_new(e);
+
+		dt_alu_imm(e, BPF_MOV, R1, 1 << slot);
+		dt_emit_insn(e, BPF_STX | BPF_ATOMIC | BPF_W, R0, R1,
+			     offsetof(dt_kcpu_t, user_slots), BPF_OR | BPF_FETCH);
+		dt_alu_imm(e, BPF_AND, R1, 1 << slot);
+		dt_jump_imm(e, BPF_JNE, R1, 0, next);
+		dt_store_imm(e, 4, FP, DT_FRAME_SLOT, slot);
+		dt_alu_imm(e, BPF_MOV, R1, DT_NLEVELS + slot);
+		dt_jump(e, taken);
+		dt_label_here(e, next);
+	}
+	dt_gen_drop(cg, DT_KDROP_NESTED);
+	dt_jump(e, out);
+	dt_label_here(e, taken);
+}
+
+static void gen_give_slot(dt_cg_t *cg)
+{
+	dt_emit_t *e = cg->e;
+
+	dt_load(e, 8, R1, FP, DT_FRAME_CPUS);
+	dt_load(e, 4, R2, FP, DT_FRAME_SLOT);
+	dt_alu_imm(e, BPF_MOV, R3, 1);
+	dt_alu_reg(e, BPF_LSH, R3, R2);
+	dt_alu_imm(e, BPF_XOR, R3, -1);
+	dt_emit_insn(e, BPF_STX | BPF_ATOMIC | BPF_W, R1, R3, offsetof(dt_kcpu_t, user_slots),
+		     BPF_AND);
+}
+
+/* Finds this CPU's words and takes a level; R1 = the scratch area that goes with it. */
 static void gen_enter_cpu(dt_cg_t *cg, int out)
 {
 	dt_emit_t *e = cg->e;
 	int go_on = dt_label_new(e);
 
 	dt_call(e, BPF_FUNC_get_smp_processor_id);
+	if (cg->env->only_cpu >= 0 && cg->program->attach->kind != DT_ATTACH_SELF)
+		dt_jump_imm(e, BPF_JNE, R0, cg->env->only_cpu, out);
 	dt_store(e, 4, FP, DT_FRAME_CPU, R0);
 	dt_gen_array_lookup(cg, DT_MAP_CPUS, R0, out);
 	dt_store(e, 8, FP, DT_FRAME_CPUS, R0);
+	if (cg->program->attach->context == DT_CONTEXT_USER) {
+		gen_take_slot(cg, out);
+		return;
+	}
 	dt_load(e, 4, R1, R0, offsetof(dt_kcpu_t, depth));
 	dt_jump_imm(e, BPF_JLT, R1, DT_NLEVELS, go_on);
 	dt_gen_drop(cg, DT_KDROP_NESTED);
@@ -436,23 +453,61 @@ static void gen_leave_cpu(dt_cg_t *cg)
 {
 	dt_emit_t *e = cg->e;
 
+	if (cg->program->attach->context == DT_CONTEXT_USER) {
+		gen_give_slot(cg);
+		return;
+	}
 	dt_load(e, 8, R1, FP, DT_FRAME_CPUS);
 	dt_load(e, 4, R2, R1, offsetof(dt_kcpu_t, depth));
 	dt_alu_imm(e, BPF_SUB, R2, 1);
 	dt_store(e, 4, R1, offsetof(dt_kcpu_t, depth), R2);
 }
 
-/* this-> variables hold nothing (0, "") until the firing assigns them. */
+/* this-> variables hold nothing (0, "") until the firing assigns them; nor is there a
+ * string for strtok() to go on with. */
 static void gen_clear_locals(dt_cg_t *cg)
 {
 	for (uint32_t i = 0; i < cg->env->hdl->nidents; i++) {
-		if (cg->this_slots[i]) {
+		if (cg->this_slots[i])
 			dt_store_imm(cg->e, 8, FP, cg->this_slots[i], 0);
-		} else if (cg->this_scratch[i]) {
-			dt_load(cg->e, 8, R1, FP, DT_FRAME_SCRATCH);
-			dt_store_imm(cg->e, 8, R1, (int)cg->this_scratch[i] - 1, 0);
-		}
+		else if (cg->this_scratch[i])
+			gen_clear_word(cg, cg->this_scratch[i] - 1);
 	}
+	if (cg->strtok) {
+		gen_clear_word(cg, cg->strtok);
+		gen_clear_word(cg, cg->strtok + 8);
+	}
+}
+
+/* Leaves unless the place is one that the program's probes are meant by. */
+static void gen_conditions(dt_cg_t *cg, const dt_attachpoint_t *attach, int out)
+{
+	dt_emit_t *e = cg->e;
+
+	for (const dt_condition_t *c = attach->conditions; c; c = c->next) {
+		int holds = dt_label_new(e);
+
+		dt_gen_argument(cg, &c->left, R6);
+		for (uint32_t i = 0; i < c->nvalues; i++)
+			dt_jump_imm(e, c->op, R6, c->values[i], holds);
+		if (c->nvalues == 0) {
+			dt_gen_argument(cg, &c->right, R7);
+			dt_jump_reg(e, c->op, R6, R7, holds);
+		}
+		dt_jump(e, out);
+		dt_label_here(e, holds);
+	}
+}
+
+static void gen_activity_check(dt_cg_t *cg, int inactive)
+{
+	dt_emit_t *e = cg->e;
+
+	if (cg->program->attach->kind == DT_ATTACH_SELF)
+		return;
+	dt_map_value(e, R2, DT_MAP_STATE, offsetof(dt_kstate_t, activity));
+	dt_load(e, 4, R2, R2, 0);
+	dt_jump_imm(e, BPF_JNE, R2, DT_ACTIVITY_ACTIVE, inactive);
 }
 
 /* What must be set up before the clauses, now that their needs are known. */
@@ -463,27 +518,51 @@ static void gen_entry(dt_cg_t *cg, const dt_range_t *keys, uint32_t nkeys, int s
 	const dt_attachpoint_t *attach = cg->program->attach;
 
 	dt_store(e, 8, FP, DT_FRAME_CTX, R1);
-	if (attach->kind != DT_ATTACH_SELF) {
-		dt_map_value(e, R1, DT_MAP_STATE, offsetof(dt_kstate_t, activity));
-		dt_load(e, 4, R1, R1, 0);
-		dt_jump_imm(e, BPF_JNE, R1, DT_ACTIVITY_ACTIVE, out);
-	}
+	if (!cg->needs_cpu)
+		gen_activity_check(cg, out);
+	gen_conditions(cg, attach, out);
 	if (attach->nkeys) {
 		dt_gen_argument(cg, &attach->key, R6);
 		dt_store(e, 8, FP, DT_FRAME_KEY, R6);
 		gen_key_guard(e, keys, nkeys, out);
 	}
-	if (cg->needs_cpu)
+	if (cg->needs_cpu) {
+		/* Whoever finds that no program is at work on this CPU may rely on it that
+		 * none goes on under an activity of before: see dtrace_stop(). */
 		gen_enter_cpu(cg, out);
-	if (cg->scratch_max) { /* R1 is the level */
+		gen_activity_check(cg, leave);
+	}
+	if (cg->scratch_max) { /* R1 is the area */
 		dt_load(e, 4, R2, FP, DT_FRAME_CPU);
-		dt_alu_imm(e, BPF_MUL, R2, DT_NLEVELS);
+		dt_alu_imm(e, BPF_MUL, R2, DT_NAREAS);
 		dt_alu_reg(e, BPF_ADD, R1, R2);
 		dt_gen_array_lookup(cg, DT_MAP_SCRATCH, R1, leave);
 		dt_store(e, 8, FP, DT_FRAME_SCRATCH, R0);
 	}
 	gen_clear_locals(cg);
 	dt_jump(e, start);
+}
+
+static bool clause_exits(const dt_clause_t *clause)
+{
+	for (const dt_stmt_t *s = clause->stmts; s; s = s->next)
+		if (s->kind == DT_S_ACTION && s->expr->ident->id == DT_ACTION_EXIT)
+			return true;
+	return false;
+}
+
+static bool is_end(const dt_ecb_t *ecb)
+{
+	return ecb->probes[0]->attach->kind == DT_ATTACH_SELF && ecb->name &&
+	       strcmp(ecb->name, "END") == 0;
+}
+
+/* Once a clause has called exit(), the clauses after it do not run: only END's do. */
+static void gen_exited_check(dt_cg_t *cg, int leave)
+{
+	dt_map_value(cg->e, R1, DT_MAP_STATE, offsetof(dt_kstate_t, exited));
+	dt_load(cg->e, 4, R1, R1, 0);
+	dt_jump_imm(cg->e, BPF_JNE, R1, 0, leave);
 }
 
 static void gen_program(dt_cg_t *cg)
@@ -506,6 +585,8 @@ static void gen_program(dt_cg_t *cg)
 
 		begin_clause(cg, p->ecbs[i]);
 		next = cg->next_label;
+		if (i > 0 && clause_exits(p->ecbs[i - 1]->clause) && !is_end(p->ecbs[i]))
+			gen_exited_check(cg, leave);
 		if (p->attach->nkeys && !same_keys(cg->ecb, keys, nkeys))
 			gen_key_guard(e, cg->ecb->keys, cg->ecb->nkeys, next);
 		gen_clause(cg, cg->ecb);
@@ -523,12 +604,25 @@ static void gen_program(dt_cg_t *cg)
 	gen_entry(cg, keys, nkeys, start, leave, out);
 }
 
+/* Places for what subroutines keep from call to call. */
+static void place_of_call(dt_cg_t *cg, const dt_node_t *call)
+{
+	if (call->ident->kind != DT_I_SUBR)
+		return;
+	if (call->ident->id == DT_SUBR_STRTOK && !cg->strtok)
+		cg->strtok = dt_scratch_alloc(cg, cg->env->strsize + 8);
+	if (dt_subr_takes_heap(call) && !cg->heap)
+		cg->heap = dt_scratch_alloc(cg, dt_heap_size(cg->env) + 8);
+}
+
 /* Places for the this-> variables that the program's clauses use. */
 static void place_local(dt_node_t *n, void *arg)
 {
 	dt_cg_t *cg = arg;
 	dt_ident_t *ident = n->ident;
 
+	if (n->kind == DT_N_CALL)
+		place_of_call(cg, n);
 	if (n->kind != DT_N_VAR || ident->kind != DT_I_VAR || ident->scope != DT_SCOPE_THIS)
 		return;
 	if (cg->this_slots[ident->order] || cg->this_scratch[ident->order])
@@ -539,10 +633,27 @@ static void place_local(dt_node_t *n, void *arg)
 		cg->this_slots[ident->order] = dt_stack_alloc(cg, 8);
 }
 
+/* What is known only at the end; nothing that is accepted here may fail to load. */
+static void check_limits(dt_cg_t *cg)
+{
+	int line = cg->program->ecbs[0]->clause->line;
+
+	if (dt_scratch_bytes(cg->env) > DT_SCRATCH_MAX)
+		dt_cg_fail(cg, EDT_TOOLARGE, line,
+			   "the clauses need more than %u bytes of scratch space: make their "
+			   "expressions simpler, or strsize (%u) smaller",
+			   DT_SCRATCH_MAX, cg->env->strsize);
+	if (cg->e->ncalls && cg->stack_low < DT_FRAME_END + DT_SUPPORT_STACK)
+		dt_cg_fail(cg, EDT_TOOLARGE, line,
+			   "expression is too complex: it needs more than %d bytes of stack",
+			   -DT_FRAME_END - DT_SUPPORT_STACK);
+}
+
 int dt_codegen_program(dt_cgenv_t *env, dt_program_t *program)
 {
 	dt_cg_t cg = {.env = env, .program = program, .e = &program->code,
-		      .stack = DT_FRAME_VARS, .scratch = DT_SCRATCH_WORK};
+		      .stack = DT_FRAME_VARS, .scratch = DT_SCRATCH_WORK,
+		      .needs_cpu = env->only_cpu >= 0};
 	size_t n = env->hdl->nidents + 1;
 
 	dt_emit_free(&program->code);
@@ -562,6 +673,7 @@ int dt_codegen_program(dt_cgenv_t *env, dt_program_t *program)
 	gen_program(&cg);
 	if (cg.scratch_max > env->scratch_size)
 		env->scratch_size = cg.scratch_max;
+	check_limits(&cg);
 	if (cg.failed)
 		return -1;
 	if (dt_emit_finish(&program->code))
@@ -569,7 +681,7 @@ int dt_codegen_program(dt_cgenv_t *env, dt_program_t *program)
 	if (program->code.too_large)
 		return dt_set_error(env->hdl, EDT_TOOLARGE,
 				    "line %d: the clauses of one probe are too large together",
-				    program->ecbs[0]->clause->line);
+				    DT_LINE_NUMBER(program->ecbs[0]->clause->line));
 	return dt_set_errno(env->hdl, EDT_NOMEM);
 }
 
@@ -589,6 +701,8 @@ int dt_codegen_switch(dt_cgenv_t *env, dt_emit_t *e)
 	dt_call(e, BPF_FUNC_get_smp_processor_id);
 	dt_gen_array_lookup(&cg, DT_MAP_CPUS, R0, busy);
 	dt_load(e, 4, R1, R0, offsetof(dt_kcpu_t, depth));
+	dt_jump_imm(e, BPF_JNE, R1, 0, busy);
+	dt_load(e, 4, R1, R0, offsetof(dt_kcpu_t, user_slots));
 	dt_jump_imm(e, BPF_JNE, R1, 0, busy);
 	dt_load(e, 8, R2, R6, 0);
 	dt_jump_imm(e, BPF_JGT, R2, 1, done);

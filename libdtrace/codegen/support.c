@@ -5,6 +5,7 @@
  * the kernel by BTF which are global, so that the verifier checks each by itself.
  */
 #include <bpf/btf.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,9 +80,29 @@ static int code_named(const char *name)
 	return -1;
 }
 
-static uint64_t value_of(const linker_t *l, const char *name)
+/*
+ * The number that a function means by a symbol: one of our own, or by dt_member__STRUCT__MEMBER
+ * where the running kernel has a member of a structure. -1 with the handle's error set.
+ */
+static int64_t value_of(const linker_t *l, const char *name)
 {
-	return strcmp(name, "dt_strsize") == 0 ? l->env->strsize : l->env->scratch_size;
+	char structure[64], member[64];
+	uint32_t offset, size;
+	const char *split;
+
+	if (strcmp(name, "dt_strsize") == 0)
+		return l->env->strsize;
+	if (strcmp(name, "dt_scratch_bytes") == 0)
+		return l->env->scratch_size;
+	if (strcmp(name, "dt_scratch_pad") == 0)
+		return dt_scratch_pad(l->env);
+	name += strlen("dt_member__");
+	split = strstr(name, "__");
+	snprintf(structure, sizeof(structure), "%.*s", (int)(split - name), name);
+	snprintf(member, sizeof(member), "%s", split + 2);
+	if (dt_kernel_member(l->hdl, structure, member, &offset, &size) != 0)
+		return -1;
+	return offset;
 }
 
 /* Appends a function and, after it, what it refers to. */
@@ -101,17 +122,21 @@ static void append(linker_t *l, int code)
 			append(l, r->function);
 }
 
-static void resolve(linker_t *l, int code)
+static int resolve(linker_t *l, int code)
 {
 	struct bpf_insn *insns = l->e->insns;
 
 	if (l->start[code] < 0)
-		return;
+		return 0;
 	for (const dt_supportref_t *r = dt_supportcodes[code].refs; r->kind != DT_REF_END; r++) {
 		uint32_t at = (uint32_t)l->start[code] + r->insn;
 
 		if (r->kind == DT_REF_VALUE) {
-			insns[at].imm = (int32_t)value_of(l, r->value);
+			int64_t value = value_of(l, r->value);
+
+			if (value < 0)
+				return -1;
+			insns[at].imm = (int32_t)value;
 			insns[at + 1].imm = 0;
 			continue;
 		}
@@ -119,6 +144,7 @@ static void resolve(linker_t *l, int code)
 			insns[at].src_reg = BPF_PSEUDO_FUNC;
 		insns[at].imm = (int32_t)(l->start[r->function] - at - 1);
 	}
+	return 0;
 }
 
 /* ---- Types ------------------------------------------------------------------------- */
@@ -237,6 +263,7 @@ int dt_support_link(dtrace_hdl_t *hdl, const dt_cgenv_t *env, dt_emit_t *e,
 		    (int32_t)(l.start[code] - e->calls[i].insn - 1);
 	}
 	for (size_t i = 0; i < DT_NCODES; i++)
-		resolve(&l, (int)i);
+		if (resolve(&l, (int)i) != 0)
+			return -1;
 	return add_types(&l, opts);
 }

@@ -10,6 +10,9 @@
 
 #include "codegen/codegen.h"
 
+/* Bytes of the frame that they take, the longest chain of calls: main programs get less. */
+#define DT_SUPPORT_STACK 96
+
 /* DT_SUPPORT(id, C function, arguments with the scratch area, default of the last) */
 #define DT_SUPPORT_LIST                                                                      \
 	DT_SUPPORT(STRCMP, dt_strcmp, 3, 0)	/* a, b: -1, 0, 1 */                         \
@@ -22,7 +25,17 @@
 	DT_SUPPORT(STRSTR, dt_strstr, 4, 0)	/* result, s, t */                           \
 	DT_SUPPORT(TOLOWER, dt_tolower, 3, 0)	/* result, s */                              \
 	DT_SUPPORT(TOUPPER, dt_toupper, 3, 0)                                                \
-	DT_SUPPORT(LLTOSTR, dt_lltostr, 4, 10)	/* result, number, base */
+	DT_SUPPORT(CLEANPATH, dt_cleanpath, 3, 0)                                            \
+	DT_SUPPORT(STRTOK, dt_strtok, 4, 0)	/* result, state, delimiters */              \
+	DT_SUPPORT(JSON, dt_json, 4, 0)		/* result, text, path */                     \
+	DT_SUPPORT(LLTOSTR, dt_lltostr, 4, 0)	/* result, number, base */                   \
+	DT_SUPPORT(STRTOLL, dt_strtoll, 3, 0)	/* s, base: the number */                    \
+	DT_SUPPORT(INET_NTOP, dt_inet_ntop, 4, 0) /* result, bytes, family */                \
+	DT_SUPPORT(LINK_NTOP, dt_link_ntop, 4, 0) /* result, bytes, how many */              \
+	DT_SUPPORT(BCOPY, dt_bcopy, 4, 0)	/* to, from, size: 0, -1 from, -2 to is bad */ \
+	DT_SUPPORT(COPYINTO, dt_copyinto, 4, 0)                                              \
+	DT_SUPPORT(D_PATH, dt_d_path, 4, 0)	/* result, buffer, struct path *: 0, -1 */   \
+	DT_SUPPORT(PROGENYOF, dt_progenyof, 2, 0) /* pid: 0, 1 */
 
 typedef enum dt_support {
 #define DT_SUPPORT(id, function, arity, last) DT_SUPPORT_##id,

@@ -7,6 +7,7 @@
  *	this->		a word of the frame
  *	array[keys]	a hash map each; the key is built in the frame or in scratch
  */
+#include <signal.h>
 #include <string.h>
 
 #include "codegen/cg.h"
@@ -18,20 +19,52 @@ bool dt_ecb_one_key(const dt_ecb_t *ecb)
 
 /* ---- Arguments ----------------------------------------------------------- */
 
-static void gen_kread(dt_cg_t *cg, const dt_argsource_t *s, int dst)
+/* dst = size bytes at R3, zero-extended: 0 where they cannot be read. */
+static void gen_fetch(dt_cg_t *cg, int helper, int size, int dst)
 {
 	dt_emit_t *e = cg->e;
 	int mark = cg->stack, slot = dt_stack_alloc(cg, 8);
 
+	dt_mov(e, R1, FP);
+	dt_alu_imm(e, BPF_ADD, R1, slot);
+	dt_alu_imm(e, BPF_MOV, R2, size);
+	dt_call(e, helper);
+	dt_load(e, size, dst, FP, slot);
+	cg->stack = mark;
+}
+
+/* The pointers on the way to a value in memory, and the value. */
+static void gen_memory(dt_cg_t *cg, const dt_argsource_t *s, int dst)
+{
+	dt_emit_t *e = cg->e;
+	int size = s->size ? s->size : 8;
+
 	dt_load(e, 8, R1, FP, DT_FRAME_CTX);
 	dt_load(e, 8, R3, R1, (int)s->base);
 	dt_alu_imm(e, BPF_ADD, R3, (int32_t)s->offset);
-	dt_mov(e, R1, FP);
-	dt_alu_imm(e, BPF_ADD, R1, slot);
-	dt_alu_imm(e, BPF_MOV, R2, 8);
-	dt_call(e, BPF_FUNC_probe_read_kernel);
-	dt_load(e, 8, dst, FP, slot);
-	cg->stack = mark;
+	if (s->scale) {
+		dt_load(e, 8, R2, R1, (int)s->offset2);
+		dt_alu_imm(e, BPF_MUL, R2, s->scale);
+		dt_alu_reg(e, BPF_ADD, R3, R2);
+	}
+	if (s->kind == DT_ARG_KREAD2) {
+		gen_fetch(cg, BPF_FUNC_probe_read_kernel, 8, R3);
+		dt_alu_imm(e, BPF_ADD, R3, (int32_t)s->offset2);
+	}
+	gen_fetch(cg, s->kind == DT_ARG_UREAD ? BPF_FUNC_probe_read_user : BPF_FUNC_probe_read_kernel,
+		  size, dst);
+}
+
+static void gen_call_shift(dt_cg_t *cg, int helper, int dst, bool upper)
+{
+	dt_call(cg->e, helper);
+	dt_mov(cg->e, dst, R0);
+	if (upper) {
+		dt_alu_imm(cg->e, BPF_RSH, dst, 32);
+	} else {
+		dt_alu_imm(cg->e, BPF_LSH, dst, 32);
+		dt_alu_imm(cg->e, BPF_RSH, dst, 32);
+	}
 }
 
 /* The address in dst is kept if it is on the wanted side, otherwise it becomes 0. Kernel
@@ -43,6 +76,23 @@ static void gen_pc_side(dt_cg_t *cg, int dst, bool kernel)
 	dt_jump_imm(cg->e, kernel ? BPF_JSLT : BPF_JSGE, dst, 0, keep);
 	dt_alu_imm(cg->e, BPF_MOV, dst, 0);
 	dt_label_here(cg->e, keep);
+}
+
+/* How a process ended, from its exit code: the signal in the low 7 bits, then the core
+ * dump's flag. */
+static void gen_status(dt_cg_t *cg, int dst)
+{
+	dt_emit_t *e = cg->e;
+	int done = dt_label_new(e);
+
+	dt_mov(e, R1, dst);
+	dt_alu_imm(e, BPF_AND, R1, 0xff);
+	dt_alu_imm(e, BPF_MOV, dst, CLD_EXITED);
+	dt_jump_imm(e, BPF_JEQ, R1, 0, done);
+	dt_alu_imm(e, BPF_MOV, dst, CLD_KILLED);
+	dt_jump_imm(e, BPF_JLT, R1, 0x80, done);
+	dt_alu_imm(e, BPF_MOV, dst, CLD_DUMPED);
+	dt_label_here(e, done);
 }
 
 void dt_gen_argument(dt_cg_t *cg, const dt_argsource_t *s, int dst)
@@ -59,12 +109,38 @@ void dt_gen_argument(dt_cg_t *cg, const dt_argsource_t *s, int dst)
 			gen_pc_side(cg, dst, s->kind == DT_ARG_KPC);
 		break;
 	case DT_ARG_KREAD:
-		gen_kread(cg, s, dst);
+	case DT_ARG_KREAD2:
+	case DT_ARG_UREAD:
+		gen_memory(cg, s, dst);
+		break;
+	case DT_ARG_COOKIE:
+		dt_load(e, 8, R1, FP, DT_FRAME_CTX);
+		dt_call(e, BPF_FUNC_get_attach_cookie);
+		dt_mov(e, dst, R0);
+		break;
+	case DT_ARG_TASK:
+		dt_call(e, BPF_FUNC_get_current_task);
+		dt_mov(e, dst, R0);
+		break;
+	case DT_ARG_TID:
+	case DT_ARG_PID:
+		gen_call_shift(cg, BPF_FUNC_get_current_pid_tgid, dst, s->kind == DT_ARG_PID);
 		break;
 	case DT_ARG_NONE:
+	case DT_ARG_CONST:
 	case DT_ARG_ERROR:
 		dt_alu_imm(e, BPF_MOV, dst, 0);
 		break;
+	}
+	if (s->size && s->size < 8)
+		dt_extend(e, dst, s->size, s->is_signed);
+	if (s->is_negated)
+		dt_alu_imm(e, BPF_NEG, dst, 0);
+	if (s->is_status)
+		gen_status(cg, dst);
+	if (s->value) {
+		dt_const(e, R1, (uint64_t)s->value);
+		dt_alu_reg(e, BPF_ADD, dst, R1);
 	}
 }
 
@@ -192,18 +268,6 @@ static void gen_vtimestamp(dt_cg_t *cg, int dst)
 	dt_load(e, 8, R0, R0, (int)cg->env->ontime_offset);
 	dt_alu_reg(e, BPF_ADD, dst, R0);
 	dt_label_here(e, none);
-}
-
-static void gen_call_shift(dt_cg_t *cg, int helper, int dst, bool upper)
-{
-	dt_call(cg->e, helper);
-	dt_mov(cg->e, dst, R0);
-	if (upper) {
-		dt_alu_imm(cg->e, BPF_RSH, dst, 32);
-	} else {
-		dt_alu_imm(cg->e, BPF_LSH, dst, 32);
-		dt_alu_imm(cg->e, BPF_RSH, dst, 32);
-	}
 }
 
 /* The number of frames of the kernel's or user's stack. */

@@ -6,6 +6,10 @@
  * from shared memory, so an idle system costs no system call. What the switch has made
  * inactive belongs to the consumer until it is given back: read, zeroed (programs rely on
  * that), its length set to nothing.
+ *
+ * With the buffer policies fill and ring nothing is switched, and nothing is read before
+ * tracing has ended. A ring's older half is the buffer that is not active; what is shown of
+ * both together is no more than bufsize, the latest.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -15,30 +19,6 @@
 static uint32_t header_size(const dt_enabling_t *en)
 {
 	return en->env.temporal ? 16 : 8;
-}
-
-int dt_drain_refill(dtrace_hdl_t *hdl, uint32_t cpu, dt_drain_t *d)
-{
-	dt_enabling_t *en = hdl->enabling;
-	uint32_t active, used;
-
-	if (d->data)
-		return 0;
-	active = en->cpus[cpu].principal_active & 1;
-	if (en->cpus[cpu].principal_used[active] == 0)
-		return 0;
-	if (dt_cpu_switch(hdl, en, cpu, DT_SWITCH_PRINCIPAL) != 0)
-		return -1;
-	used = en->cpus[cpu].principal_used[active];
-	if (used > en->env.bufsize)
-		used = en->env.bufsize;
-	d->data = dt_buffer_window(en, DT_MAP_PRINCIPAL, cpu, active, used);
-	if (!d->data)
-		return dt_set_error(hdl, EDT_NOMEM, "cannot map the buffer of CPU %u", cpu);
-	d->at = 0;
-	d->end = used;
-	d->buffer = active;
-	return 0;
 }
 
 /* Bytes of the record at a header; 0: there is none. */
@@ -75,19 +55,71 @@ static bool read_header(const dt_enabling_t *en, const dt_drain_t *d, uint32_t a
 	return r->size != 0 && at + r->size <= d->end;
 }
 
+/* What a buffer that the kernel does not write any more holds. 0, or -1. */
+static int take(dtrace_hdl_t *hdl, uint32_t cpu, dt_drain_t *d, uint32_t buffer)
+{
+	dt_enabling_t *en = hdl->enabling;
+	uint32_t used = en->cpus[cpu].principal_used[buffer];
+
+	if (used > en->env.bufsize)
+		used = en->env.bufsize;
+	d->data = dt_buffer_window(en, DT_MAP_PRINCIPAL, cpu, buffer, used);
+	if (!d->data)
+		return dt_set_error(hdl, EDT_NOMEM, "cannot map the buffer of CPU %u", cpu);
+	d->at = 0;
+	d->end = used;
+	d->buffer = buffer;
+	return 0;
+}
+
+/* The older buffer of a ring, less as many of its records as the newer one takes room. */
+static int take_older(dtrace_hdl_t *hdl, uint32_t cpu, dt_drain_t *d, uint32_t buffer)
+{
+	dt_enabling_t *en = hdl->enabling;
+	uint32_t newer = en->cpus[cpu].principal_used[buffer ^ 1];
+	dt_krecord_t r;
+
+	if (take(hdl, cpu, d, buffer) != 0)
+		return -1;
+	while (d->end - d->at + newer > en->env.bufsize && read_header(en, d, d->at, &r))
+		d->at += r.size;
+	return 0;
+}
+
+int dt_drain_refill(dtrace_hdl_t *hdl, uint32_t cpu, dt_drain_t *d)
+{
+	dt_enabling_t *en = hdl->enabling;
+	uint32_t active;
+	int busy;
+
+	if (d->data)
+		return 0;
+	active = en->cpus[cpu].principal_active & 1;
+	if (en->env.bufpolicy != DT_BUFPOLICY_SWITCH) {
+		if (en->phase != DT_PHASE_STOPPED)
+			return 0;
+		if (en->cpus[cpu].wraps && en->cpus[cpu].principal_used[active ^ 1])
+			return take_older(hdl, cpu, d, active ^ 1);
+		return en->cpus[cpu].principal_used[active] ? take(hdl, cpu, d, active) : 0;
+	}
+	if (en->cpus[cpu].principal_used[active] == 0)
+		return 0;
+	busy = dt_cpu_switch(hdl, en, cpu, DT_SWITCH_PRINCIPAL);
+	return busy ? busy : take(hdl, cpu, d, active);
+}
+
 bool dt_drain_peek(dtrace_hdl_t *hdl, const dt_drain_t *d, dt_krecord_t *r)
 {
 	uint32_t at = d->at;
-	uint32_t passed = 0;
 
 	if (!d->data)
 		return false;
 	while (read_header(hdl->enabling, d, at, r)) {
 		if (!(r->clause & DT_RECORD_DISCARDED)) {
-			r->size += passed;
+			r->at = at;
+			r->size += at - d->at;
 			return true;
 		}
-		passed += r->size;
 		at += r->size;
 	}
 	return false;
@@ -207,8 +239,9 @@ static int snap_cpu(dtrace_hdl_t *hdl, uint32_t cpu, char *shown)
 
 	if (!holds_something(en, cpu, active))
 		return 0;
-	if (dt_cpu_switch(hdl, en, cpu, DT_SWITCH_AGGREGATION) != 0)
-		return -1;
+	err = dt_cpu_switch(hdl, en, cpu, DT_SWITCH_AGGREGATION);
+	if (err != 0) /* a busy CPU has another turn */
+		return err < 0 ? -1 : 0;
 	used = en->cpus[cpu].aggregation_used[active];
 	if (used > en->env.aggsize)
 		used = en->env.aggsize;

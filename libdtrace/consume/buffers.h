@@ -12,6 +12,8 @@ typedef struct dt_drain {
 	char *data;	 /* NULL: nothing */
 	uint32_t at, end;
 	uint32_t buffer; /* which of the two */
+	uint64_t known;	 /* ns: every record of the CPU from before has been seen */
+	uint64_t clock;	 /* temporal: the latest time handed out */
 } dt_drain_t;
 
 /* A record as it lies in the buffer. */
@@ -19,10 +21,14 @@ typedef struct dt_krecord {
 	uint32_t clause, key;
 	uint64_t time;
 	char *data;
-	uint32_t size; /* header and data */
+	uint32_t at;   /* of its header in the buffer */
+	uint32_t size; /* header and data, and discarded records before it */
 } dt_krecord_t;
 
-/* Switches the CPU's principal buffer if it holds anything and the last one is used up. */
+/*
+ * Switches the CPU's principal buffer if it holds anything and the last one is used up. 0;
+ * 1: the CPU is too busy with programs for a switch; -1.
+ */
 int dt_drain_refill(dtrace_hdl_t *, uint32_t cpu, dt_drain_t *);
 /* The next record, not yet taken: false when there is none. Discarded ones are passed. */
 bool dt_drain_peek(dtrace_hdl_t *, const dt_drain_t *, dt_krecord_t *);

@@ -9,8 +9,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "consume/actions.h"
+#include "consume/bell.h"
 #include "consume/buffers.h"
 #include "consume/status.h"
+#include "consume/turn.h"
 #include "provider/provider.h"
 
 /* ---- State ---------------------------------------------------------------------- */
@@ -37,6 +40,8 @@ void dt_consumer_fini(dtrace_hdl_t *hdl)
 	free(c->shown);
 	free(c->reported);
 	dt_aggs_destroy(c->aggs);
+	dt_output_restore(hdl);
+	dt_bell_fini(hdl);
 	dt_output_fini(hdl);
 	free(c);
 	hdl->consumer = NULL;
@@ -212,78 +217,6 @@ static char *decode(dtrace_hdl_t *hdl, const dt_eprobe_t *ep, char *data)
 
 /* ---- Records ------------------------------------------------------------------------- */
 
-static int64_t integer_at(const char *p, uint32_t size)
-{
-	int64_t v = 0;
-
-	if (size == 8)
-		memcpy(&v, p, 8);
-	else if (size == 4)
-		v = *(const int32_t *)(const void *)p;
-	else if (size == 2)
-		v = *(const int16_t *)(const void *)p;
-	else if (size == 1)
-		v = *(const int8_t *)p;
-	return v;
-}
-
-/* clear(), trunc() and their like act when they are met among the records. */
-static int library_action(dtrace_hdl_t *hdl, const dtrace_recdesc_t *rec, const char *data)
-{
-	dtrace_aggvarid_t varid = (dtrace_aggvarid_t)(rec->dtrd_uarg & ~DT_RECORD_STRING);
-	int64_t value = integer_at(data, rec->dtrd_size);
-
-	switch (rec->dtrd_arg) {
-	case DT_ACT_CLEAR:
-		return dt_aggs_clear(hdl, varid);
-	case DT_ACT_TRUNC:
-		return dt_aggs_trunc(hdl, varid, value);
-	case DT_ACT_NORMALIZE:
-		if (value == 0)
-			return 0; /* by nothing: left as it is */
-		return dt_aggs_normalize(hdl, varid, (uint64_t)value);
-	case DT_ACT_DENORMALIZE:
-		return dt_aggs_normalize(hdl, varid, 1);
-	default:
-		return dt_set_errno(hdl, EDT_BADRECORD);
-	}
-}
-
-static int print_printa(dtrace_hdl_t *hdl, FILE *fp, void *format, dtrace_probedata_t *pd,
-			const dtrace_recdesc_t *rec)
-{
-	uint32_t n = (uint32_t)rec->dtrd_uarg;
-	dtrace_aggvarid_t varids[64];
-
-	if (n > sizeof(varids) / sizeof(varids[0]))
-		n = sizeof(varids) / sizeof(varids[0]);
-	for (uint32_t i = 0; i < n; i++)
-		varids[i] = (dtrace_aggvarid_t)rec[i].dtrd_arg;
-	return dt_printa(hdl, fp, format, pd, rec, varids, (int)n) < 0 ? -1 : (int)n;
-}
-
-/* Prints one record; returns how many it took, or -1. */
-static int print_record(dtrace_hdl_t *hdl, FILE *fp, const dt_eprobe_t *ep,
-			dtrace_probedata_t *pd, const dtrace_recdesc_t *rec, uint_t left,
-			char *data)
-{
-	const dt_recplan_t *plan = ep->ecb->plan;
-	void *format = rec->dtrd_format ? plan->formats[rec->dtrd_format - 1] : NULL;
-	int n = 1;
-
-	if (rec->dtrd_action == DTRACEACT_PRINTF)
-		n = dtrace_fprintf(hdl, fp, format, pd, rec, left, data, plan->size);
-	else if (rec->dtrd_action == DTRACEACT_PRINTA)
-		n = print_printa(hdl, fp, format, pd, rec);
-	else if (dt_print_value(hdl, fp, rec, data + rec->dtrd_offset, DT_WIDTH_TRACE, 1) < 0)
-		return -1;
-	if (n < 0 || dt_buffered_flush(hdl, pd, rec, NULL, 0) != 0)
-		return -1;
-	if (rec->dtrd_action == DTRACEACT_PRINTF && rec->dtrd_arg > 1 && n < (int)rec->dtrd_arg)
-		n = (int)rec->dtrd_arg;
-	return n ? n : 1;
-}
-
 /* 0: go on; 1: the consumer takes no more of this firing; -1: error. */
 static int answer(dtrace_hdl_t *hdl, int rval)
 {
@@ -299,35 +232,41 @@ static int answer(dtrace_hdl_t *hdl, int rval)
 	}
 }
 
-static int consume_records(dtrace_hdl_t *hdl, FILE *fp, const dt_eprobe_t *ep,
-			   dtrace_probedata_t *pd, char *shown, dtrace_consume_rec_f *rec_f,
-			   void *arg)
+/* The size of a tracemem() is part of the record that follows it. */
+static bool is_shown(const dtrace_recdesc_t *rec, uint32_t left)
 {
+	return rec->dtrd_action != DTRACEACT_TRACEMEM_DYNSIZE || left < 2;
+}
+
+static int consume_records(const dt_turn_t *t, const dt_eprobe_t *ep, dtrace_probedata_t *pd,
+			   char *shown)
+{
+	dtrace_hdl_t *hdl = t->hdl;
 	const dtrace_recdesc_t *recs = ep->desc->dtepd_rec;
 	uint32_t n = (uint32_t)ep->desc->dtepd_nrecs;
 	int took, said;
 
 	for (uint32_t i = 0; i < n; i += (uint32_t)took) {
 		const dtrace_recdesc_t *rec = &recs[i];
+		const dtrace_recdesc_t *seen = is_shown(rec, n - i) ? rec : rec + 1;
 
-		pd->dtpda_data = shown + rec->dtrd_offset;
-		took = 1;
+		pd->dtpda_data = shown + seen->dtrd_offset;
 		if (rec->dtrd_action == DTRACEACT_LIBACT) {
-			if (library_action(hdl, rec, pd->dtpda_data) != 0)
+			took = dt_library_action(hdl, t->fp, pd, rec, n - i, shown);
+			if (took < 0)
 				return -1;
 			continue;
 		}
-		said = rec_f ? answer(hdl, rec_f(pd, rec, arg)) : 0;
+		said = t->rec_f ? answer(hdl, t->rec_f(pd, seen, t->arg)) : 0;
 		if (said < 0)
 			return -1;
-		if (said == 0) {
-			took = print_record(hdl, fp, ep, pd, rec, n - i, shown);
-			if (took < 0)
-				return -1;
-		}
+		took = said == 0 ? dt_run_record(hdl, t->fp, ep, pd, rec, n - i, shown)
+				 : (int)(seen - rec) + 1;
+		if (took < 0)
+			return -1;
 	}
 	pd->dtpda_data = shown;
-	return rec_f && answer(hdl, rec_f(pd, NULL, arg)) < 0 ? -1 : 0;
+	return t->rec_f && answer(hdl, t->rec_f(pd, NULL, t->arg)) < 0 ? -1 : 0;
 }
 
 static int consume_fault(dtrace_hdl_t *hdl, uint32_t cpu, const dt_krecord_t *r)
@@ -340,32 +279,57 @@ static int consume_fault(dtrace_hdl_t *hdl, uint32_t cpu, const dt_krecord_t *r)
 	return ep ? dt_report_fault(hdl, cpu, ep, &fault) : -1;
 }
 
-/* The direction of a probe by its name, and the indentation that it makes. */
-static void set_flow(dtrace_hdl_t *hdl, uint32_t cpu, dtrace_probedata_t *pd)
+static bool ends_with(const char *name, const char *end)
+{
+	size_t n = strlen(name), m = strlen(end);
+
+	return n >= m && strcmp(name + n - m, end) == 0 && (n == m || name[n - m - 1] == '-');
+}
+
+/* Whether the CPU's next record is of the same probe, by another clause. */
+static bool next_is_same_probe(dtrace_hdl_t *hdl, uint32_t cpu, const dt_eprobe_t *ep)
+{
+	dt_krecord_t next;
+	const dt_eprobe_t *other;
+
+	if (!dt_drain_peek(hdl, &hdl->consumer->drains[cpu], &next) ||
+	    next.clause == DT_RECORD_FAULT)
+		return false;
+	other = eprobe_of(hdl, next.clause, next.key);
+	return other && other != ep && other->probe == ep->probe;
+}
+
+/*
+ * The direction of a probe by its name, and the indentation that it makes. When several
+ * clauses record one firing, only the first of an entry and the last of a return turn.
+ */
+static void set_flow(dtrace_hdl_t *hdl, uint32_t cpu, const dt_eprobe_t *ep,
+		     dtrace_probedata_t *pd)
 {
 	const char *name = pd->dtpda_pdesc->dtpd_name;
 	bool syscall = strcmp(pd->dtpda_pdesc->dtpd_provider, "syscall") == 0;
-	int *indent = &hdl->consumer->indents[cpu % DT_MAXINDENTS];
+	dt_flow_t *flow = &hdl->consumer->flows[cpu % DT_MAXFLOWS];
+	const dt_eprobe_t *last = flow->last;
 
+	flow->last = ep;
 	pd->dtpda_flow = DTRACEFLOW_NONE;
 	pd->dtpda_prefix = "| ";
-	if (strcmp(name, "entry") == 0) {
+	if (ends_with(name, "entry") && !(last && last != ep && last->probe == ep->probe)) {
 		pd->dtpda_flow = DTRACEFLOW_ENTRY;
 		pd->dtpda_prefix = syscall ? "=> " : "-> ";
-	} else if (strcmp(name, "return") == 0) {
+	} else if (ends_with(name, "return") && !next_is_same_probe(hdl, cpu, ep)) {
 		pd->dtpda_flow = DTRACEFLOW_RETURN;
 		pd->dtpda_prefix = syscall ? "<= " : "<- ";
-		*indent = *indent >= 2 ? *indent - 2 : 0;
+		flow->indent = flow->indent >= 2 ? flow->indent - 2 : 0;
 	}
-	pd->dtpda_indent = *indent;
+	pd->dtpda_indent = flow->indent;
 	if (pd->dtpda_flow == DTRACEFLOW_ENTRY)
-		*indent += 2;
+		flow->indent += 2;
 }
 
-static int consume_record(dtrace_hdl_t *hdl, FILE *fp, uint32_t cpu, const dt_krecord_t *r,
-			  dtrace_consume_probe_f *probe_f, dtrace_consume_rec_f *rec_f,
-			  void *arg)
+int dt_consume_record(const dt_turn_t *t, uint32_t cpu, const dt_krecord_t *r)
 {
+	dtrace_hdl_t *hdl = t->hdl;
 	dtrace_probedata_t pd = {.dtpda_handle = hdl, .dtpda_cpu = (processorid_t)cpu};
 	dt_eprobe_t *ep;
 	char *shown;
@@ -384,117 +348,184 @@ static int consume_record(dtrace_hdl_t *hdl, FILE *fp, uint32_t cpu, const dt_kr
 	pd.dtpda_prefix = "";
 	pd.dtpda_flow = DTRACEFLOW_NONE;
 	if (hdl->options[DT_OPT_FLOWINDENT] != DTRACEOPT_UNSET)
-		set_flow(hdl, cpu, &pd);
-	said = probe_f ? answer(hdl, probe_f(&pd, arg)) : 0;
+		set_flow(hdl, cpu, ep, &pd);
+	said = t->probe_f ? answer(hdl, t->probe_f(&pd, t->arg)) : 0;
 	if (said != 0)
 		return said < 0 ? -1 : 0;
-	return consume_records(hdl, fp, ep, &pd, shown, rec_f, arg);
+	return consume_records(t, ep, &pd, shown);
 }
 
 /* ---- Order ---------------------------------------------------------------------------- */
 
-typedef struct turn {
-	dtrace_hdl_t *hdl;
-	FILE *fp;
-	dtrace_consume_probe_f *probe_f;
-	dtrace_consume_rec_f *rec_f;
-	void *arg;
-} turn_t;
+/*
+ * A buffer that is used up is followed by what else there is: by then it is all that there
+ * will be, or, of a ring, the newer half.
+ */
+static int follow_up(dtrace_hdl_t *hdl, uint32_t cpu, dt_drain_t *d)
+{
+	if (d->data || hdl->enabling->phase != DT_PHASE_STOPPED)
+		return 0;
+	return dt_drain_refill(hdl, cpu, d) < 0 ? -1 : 0;
+}
 
 /* Takes the record before handing it out: a consumer that aborts does not see it again. */
-static int hand_out(const turn_t *t, uint32_t cpu, const dt_krecord_t *r)
+static int hand_out(const dt_turn_t *t, uint32_t cpu, const dt_krecord_t *r)
 {
-	dt_consumer_t *c = t->hdl->consumer;
-	dt_drain_t *d = &c->drains[cpu];
+	dt_drain_t *d = &t->hdl->consumer->drains[cpu];
 	int err;
 
 	d->at += r->size;
-	err = consume_record(t->hdl, t->fp, cpu, r, t->probe_f, t->rec_f, t->arg);
+	err = dt_consume_record(t, cpu, r);
 	dt_drain_settle(t->hdl, cpu, d);
-	return err;
-}
-
-static bool is_of(const dt_krecord_t *r, const dt_program_t *p)
-{
-	if (!p)
-		return false;
-	for (uint32_t i = 0; i < p->necbs; i++)
-		if (p->ecbs[i]->number == r->clause)
-			return true;
-	return false;
+	return follow_up(t->hdl, cpu, d) != 0 ? -1 : err;
 }
 
 /* Records of BEGIN, wherever it ran, come before all others. */
-static int consume_begin(const turn_t *t)
+static int consume_begin(const dt_turn_t *t)
 {
-	dt_enabling_t *en = t->hdl->enabling;
+	const dt_span_t *begin = &t->hdl->enabling->begin_span;
 	dt_consumer_t *c = t->hdl->consumer;
+	dt_drain_t *d = &c->drains[begin->cpu];
 	dt_krecord_t r;
 
 	if (c->begun)
 		return 0;
-	for (uint32_t cpu = 0; cpu < en->env.ncpus; cpu++) {
-		while (dt_drain_peek(t->hdl, &c->drains[cpu], &r) && is_of(&r, en->begin))
-			if (hand_out(t, cpu, &r) != 0)
-				return -1;
-	}
+	while (begin->is_set && d->buffer == begin->buffer &&
+	       dt_drain_peek(t->hdl, d, &r) && r.at < begin->to)
+		if (hand_out(t, begin->cpu, &r) != 0)
+			return -1;
 	c->begun = true;
 	return 0;
 }
 
-/* One CPU's records up to END's. */
-static int consume_cpu(const turn_t *t, uint32_t cpu, bool with_end)
+/* One CPU's records, up to END's or with them. */
+static int consume_cpu(const dt_turn_t *t, uint32_t cpu, bool with_end)
 {
-	const dt_enabling_t *en = t->hdl->enabling;
+	const dt_span_t *end = &t->hdl->enabling->end_span;
 	dt_drain_t *d = &t->hdl->consumer->drains[cpu];
+	bool has_end = !with_end && end->is_set && end->cpu == cpu;
 	dt_krecord_t r;
 
-	while (dt_drain_peek(t->hdl, d, &r) && (with_end || !is_of(&r, en->end)))
+	while (dt_drain_peek(t->hdl, d, &r)) {
+		if (has_end && d->buffer == end->buffer && r.at >= end->from)
+			return 0;
 		if (hand_out(t, cpu, &r) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static int consume_untimed(const dt_turn_t *t)
+{
+	uint32_t ncpus = t->hdl->enabling->env.ncpus;
+
+	if (consume_begin(t) != 0)
+		return -1;
+	for (uint32_t cpu = 0; cpu < ncpus; cpu++)
+		if (consume_cpu(t, cpu, false) != 0)
+			return -1;
+	for (uint32_t cpu = 0; cpu < ncpus; cpu++)
+		if (consume_cpu(t, cpu, true) != 0)
 			return -1;
 	return 0;
 }
 
+/* ---- By time ----------------------------------------------------------------------------- */
+
+/*
+ * Records are handed out up to a time from before which no CPU can have another one: the
+ * earliest of the CPUs' last looks. What is later waits for the next turn. A record counts
+ * no earlier than one before it in its buffer: speculations are of the time they were
+ * committed.
+ */
+static uint64_t known_until(const dt_enabling_t *en, const dt_drain_t *drains)
+{
+	uint64_t until = UINT64_MAX;
+
+	if (en->phase == DT_PHASE_STOPPED)
+		return until;
+	for (uint32_t cpu = 0; cpu < en->env.ncpus; cpu++)
+		if (drains[cpu].known < until)
+			until = drains[cpu].known;
+	return until;
+}
+
+static bool peek_clock(dtrace_hdl_t *hdl, const dt_drain_t *d, dt_krecord_t *r, uint64_t *clock)
+{
+	if (!dt_drain_peek(hdl, d, r))
+		return false;
+	*clock = r->time > d->clock ? r->time : d->clock;
+	return true;
+}
+
 /* The oldest record of all CPUs first. */
-static int consume_temporal(const turn_t *t)
+static int consume_timed(const dt_turn_t *t)
 {
 	const dt_enabling_t *en = t->hdl->enabling;
-	dt_consumer_t *c = t->hdl->consumer;
+	dt_drain_t *drains = t->hdl->consumer->drains;
+	uint64_t until = known_until(en, drains);
 
 	for (;;) {
 		dt_krecord_t oldest = {0}, r;
+		uint64_t earliest = UINT64_MAX, clock;
 		uint32_t from = en->env.ncpus;
 
 		for (uint32_t cpu = 0; cpu < en->env.ncpus; cpu++) {
-			if (!dt_drain_peek(t->hdl, &c->drains[cpu], &r))
+			if (!peek_clock(t->hdl, &drains[cpu], &r, &clock) || clock >= earliest)
 				continue;
-			if (from == en->env.ncpus || r.time < oldest.time) {
-				oldest = r;
-				from = cpu;
-			}
+			oldest = r;
+			earliest = clock;
+			from = cpu;
 		}
-		if (from == en->env.ncpus)
+		if (from == en->env.ncpus || (earliest >= until && until != UINT64_MAX))
 			return 0;
+		drains[from].clock = earliest;
 		if (hand_out(t, from, &oldest) != 0)
 			return -1;
 	}
 }
 
-static int consume_all(const turn_t *t)
-{
-	const dt_enabling_t *en = t->hdl->enabling;
+/* ---- A turn ------------------------------------------------------------------------------ */
 
-	if (consume_begin(t) != 0)
+/*
+ * Looks into every CPU's buffer. 0; 1: some CPU was too busy for it; -1.
+ */
+static int refill(dtrace_hdl_t *hdl)
+{
+	dt_enabling_t *en = hdl->enabling;
+	dt_drain_t *drains = hdl->consumer->drains;
+	int busy = 0;
+
+	for (uint32_t cpu = 0; cpu < en->env.ncpus; cpu++) {
+		dt_drain_t *d = &drains[cpu];
+		uint64_t before = (uint64_t)dt_now();
+		int err;
+
+		if (d->data)
+			continue;
+		err = dt_drain_refill(hdl, cpu, d);
+		if (err < 0)
+			return -1;
+		busy |= err;
+		if (err == 0)
+			d->known = before;
+		/* All that is there may have been discarded. */
+		dt_drain_settle(hdl, cpu, d);
+	}
+	return busy;
+}
+
+/* What has been left over keeps its CPU from being looked at: once more after it. */
+static int consume_by_time(const dt_turn_t *t)
+{
+	int busy;
+
+	if (consume_timed(t) != 0)
 		return -1;
-	if (en->env.temporal)
-		return consume_temporal(t);
-	for (uint32_t cpu = 0; cpu < en->env.ncpus; cpu++)
-		if (consume_cpu(t, cpu, false) != 0)
-			return -1;
-	for (uint32_t cpu = 0; cpu < en->env.ncpus; cpu++)
-		if (consume_cpu(t, cpu, true) != 0)
-			return -1;
-	return 0;
+	busy = refill(t->hdl);
+	if (busy < 0)
+		return -1;
+	return consume_timed(t) != 0 ? -1 : busy;
 }
 
 /* Whether some clause prints or changes aggregations: then they are to be fresh. */
@@ -511,29 +542,70 @@ static bool uses_aggregations(const dt_enabling_t *en)
 	return false;
 }
 
+static bool has_data(const dtrace_hdl_t *hdl)
+{
+	for (uint32_t cpu = 0; cpu < hdl->enabling->env.ncpus; cpu++)
+		if (hdl->consumer->drains[cpu].data)
+			return true;
+	return false;
+}
+
+/* BEGIN's CPU is not to be passed over on the first turn. */
+static bool misses_begin(const dtrace_hdl_t *hdl)
+{
+	const dt_span_t *begin = &hdl->enabling->begin_span;
+
+	return !hdl->consumer->begun && begin->is_set &&
+	       !hdl->consumer->drains[begin->cpu].data;
+}
+
+/* 0; 1: there is more that could not be had; -1. */
+static int consume_buffers(const dt_turn_t *t)
+{
+	dtrace_hdl_t *hdl = t->hdl;
+	dt_enabling_t *en = hdl->enabling;
+	int busy = refill(hdl);
+
+	if (busy < 0 || (busy && misses_begin(hdl)))
+		return busy;
+	if (has_data(hdl) && uses_aggregations(en) && dtrace_aggregate_snap(hdl) != 0)
+		return -1;
+	if (en->env.temporal)
+		busy = consume_by_time(t);
+	else if (consume_untimed(t) != 0)
+		busy = -1;
+	return busy < 0 || dt_specs_consume(t) != 0 ? -1 : busy;
+}
+
 int dtrace_consume(dtrace_hdl_t *hdl, FILE *fp, dtrace_consume_probe_f *probe_f,
 		   dtrace_consume_rec_f *rec_f, void *arg)
 {
 	dt_enabling_t *en = hdl->enabling;
-	const turn_t t = {hdl, fp, probe_f, rec_f, arg};
-	bool any = false;
+	const dt_turn_t t = {hdl, fp, probe_f, rec_f, arg};
+	int more;
 
 	if (!en || en->phase == DT_PHASE_COMPILE)
 		return dt_set_errno(hdl, EDT_NOTACTIVE);
 	if (en->nmaps == 0) /* dtrace_go() has failed */
 		return 0;
+	dt_bell_answer(hdl);
 	if (prepare(hdl) != 0 || dt_report_drops(hdl) != 0)
 		return -1;
 	if (en->maps[DT_MAP_PRINCIPAL] < 0)
 		return 0;
-	for (uint32_t cpu = 0; cpu < en->env.ncpus; cpu++) {
-		if (dt_drain_refill(hdl, cpu, &hdl->consumer->drains[cpu]) != 0)
-			return -1;
-		/* All that is there may have been discarded. */
-		dt_drain_settle(hdl, cpu, &hdl->consumer->drains[cpu]);
-		any |= hdl->consumer->drains[cpu].data != NULL;
-	}
-	if (any && uses_aggregations(en) && dtrace_aggregate_snap(hdl) != 0)
-		return -1;
-	return consume_all(&t);
+	more = consume_buffers(&t);
+	if (more != 0 || has_data(hdl))
+		dt_bell_ring(hdl);
+	return more < 0 ? -1 : 0;
+}
+
+int dt_consume_specs(dtrace_hdl_t *hdl, FILE *fp, dtrace_consume_probe_f *probe_f,
+		     dtrace_consume_rec_f *rec_f, void *arg)
+{
+	const dt_turn_t t = {hdl, fp, probe_f, rec_f, arg};
+
+	if (!hdl->enabling->specs)
+		return 0;
+	dt_bell_answer(hdl);
+	return prepare(hdl) != 0 ? -1 : dt_specs_consume(&t);
 }

@@ -3,11 +3,17 @@
  * consume.h - the consumer's parts and what each may ask of the other.
  *
  *	buffers.c	kernel buffers: switch, walk, reset (the only reader of enable/)
- *	consume.c	dtrace_consume(): records decoded and handed out, libacts applied
+ *	consume.c	dtrace_consume(): records decoded and handed out
+ *	actions.c	what the library does with them: printing, system(), setopt() ...
+ *	speculate.c	speculations that are committed on several CPUs
+ *	bell.c		dtrace_ctlfd(): waking when there is something to do
+ *	status.c	faults, drops, the end; dtrace_sleep(), dtrace_work()
  *	aggregate.c	the user-level aggregations: merge, clear, walk, sort
  *	aggprint.c	their layout on paper: keys, bars, dtrace_aggregate_print()
  *	printf.c	formats: compile, check, print; printa
  *	print.c		values without a format: numbers, bytes, stacks, symbols
+ *	typed.c		print(): values by their type
+ *	json.c		oformat=json
  *	symbols.c	addresses to names
  */
 #ifndef DT_CONSUME_H
@@ -66,6 +72,11 @@ void dt_format_destroy(void *);
 /* printa of one or several (joined) aggregations with a format, NULL: default layout. */
 int dt_printa(dtrace_hdl_t *, FILE *, void *format, dtrace_probedata_t *,
 	      const dtrace_recdesc_t *, const dtrace_aggvarid_t *varids, int n);
+
+/* Records by a format, as text in the handle's buffer until it is next used; how many records
+ * it took, or -1. */
+int dt_format_text(dtrace_hdl_t *, void *format, const dtrace_recdesc_t *, uint_t nrecs,
+		   const void *data, size_t size, char **text);
 
 /* ---- Aggregations: aggregate.c, aggprint.c -------------------------------- */
 

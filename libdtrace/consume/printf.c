@@ -10,14 +10,11 @@
  * written digit by digit: this is the path that every traced line takes.
  */
 #include <ctype.h>
-#include <errno.h>
 #include <inttypes.h>
 #include <netdb.h>
 #include <arpa/inet.h>
-#include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 #include <time.h>
 
 #include "consume/agghist.h"
@@ -477,6 +474,25 @@ static int format_records(dtrace_hdl_t *hdl, dt_outbuf_t *out, const dt_format_t
 	return p.used == 0 && nrecs > 0 ? 1 : (int)p.used;
 }
 
+int dt_format_text(dtrace_hdl_t *hdl, void *format, const dtrace_recdesc_t *recs, uint_t nrecs,
+		   const void *data, size_t size, char **text)
+{
+	dt_outbuf_t *out = dt_out(hdl);
+	size_t mark;
+	int used;
+
+	if (out == NULL)
+		return -1;
+	mark = out->length;
+	used = format_records(hdl, out, format, recs, nrecs, data, size);
+	if (used == -1 || dt_out_reserve(hdl, out, 0) == NULL)
+		return -1;
+	out->text[out->length] = '\0';
+	out->length = mark;
+	*text = out->text + mark;
+	return used;
+}
+
 int dtrace_fprintf(dtrace_hdl_t *hdl, FILE *fp, void *format,
 		   const dtrace_probedata_t *probe, const dtrace_recdesc_t *recs,
 		   uint_t nrecs, const void *data, size_t size)
@@ -608,60 +624,4 @@ int dtrace_fprinta(dtrace_hdl_t *hdl, FILE *fp, void *format,
 	result = dt_printa(hdl, fp, format, &copy, recs, varids, (int)n);
 	free(varids);
 	return result == 0 ? (int)n : -1;
-}
-
-/* ---- system(), freopen()
- * ------------------------------------------------------------------- */
-
-/* Runs a command by the shell and waits. As system(3), but with no signal's action changed:
- * the process has an owner of its own. */
-static int run_command(dtrace_hdl_t *hdl, char *command)
-{
-	char shell[] = "sh", option[] = "-c";
-	char *argv[] = {shell, option, command, NULL};
-	int error, status;
-	pid_t pid;
-
-	error = posix_spawn(&pid, "/bin/sh", NULL, NULL, argv, environ);
-	if (error != 0)
-		return dt_set_error(hdl, error, "failed to run \"%s\": %s", command,
-				    strerror(error));
-	while (waitpid(pid, &status, 0) == -1) {
-		/* Somebody who waits for every child may have been quicker. */
-		if (errno != EINTR)
-			break;
-	}
-	return 0;
-}
-
-int dtrace_system(dtrace_hdl_t *hdl, FILE *fp, void *format,
-		  const dtrace_probedata_t *probe, const dtrace_recdesc_t *recs,
-		  uint_t nrecs, const void *data, size_t size)
-{
-	dt_outbuf_t *out = dt_out(hdl);
-	size_t mark;
-	int used;
-
-	(void)probe;
-	if (out == NULL)
-		return -1;
-	mark = out->length;
-	used = format_records(hdl, out, format, recs, nrecs, data, size);
-	if (used == -1)
-		return -1;
-	out->text[out->length] = '\0';
-	out->length = mark;
-	/* What was traced before the command comes before the command's own output. */
-	if (fp != NULL)
-		fflush(fp);
-	return run_command(hdl, out->text + mark) == -1 ? -1 : used;
-}
-
-int dtrace_freopen(dtrace_hdl_t *hdl, FILE *fp, void *format,
-		   const dtrace_probedata_t *probe, const dtrace_recdesc_t *recs,
-		   uint_t nrecs, const void *data, size_t size)
-{
-	(void)fp, (void)format, (void)probe, (void)recs, (void)nrecs, (void)data,
-	    (void)size;
-	return dt_set_error(hdl, EDT_NOTHERE, "freopen( ) is not available");
 }

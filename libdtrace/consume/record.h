@@ -33,7 +33,10 @@
 #define DT_RECORD_FAULT 0x7fffffffu	/* clause of a fault's own record, dt_faultrec_t */
 
 /* Set in dtrd_uarg where the value is a D string, whatever its size and characters. */
-#define DT_RECORD_STRING (1ULL << 63)
+#define DT_RECORD_STRING DTRACE_REC_STRING
+
+/* In dtrd_uarg of setopt()'s second record: it is the value of the option before it. */
+#define DT_SETOPT_VALUE 0x1
 
 typedef enum dt_encoding {
 	DT_ENC_RAW,	/* the same bytes */

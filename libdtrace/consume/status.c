@@ -3,13 +3,15 @@
  * status.c - what there is to know besides records: faults, drops, whether tracing has
  * ended; and the waiting between two turns.
  */
-#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "consume/bell.h"
+#include "consume/output.h"
 #include "consume/status.h"
+#include "consume/turn.h"
 #include "proc.h"
 
 /* ---- Faults --------------------------------------------------------------------- */
@@ -60,47 +62,92 @@ int dt_report_fault(dtrace_hdl_t *hdl, uint32_t cpu, const dt_eprobe_t *ep,
 
 /* ---- Drops ---------------------------------------------------------------------- */
 
-static const struct {
+/* What a count of drops is called: one, several. */
+typedef struct dt_dropwords {
 	dtrace_dropkind_t kind;
-	const char *what;
+	const char *tag, *one, *more;
 	bool per_cpu;
-} drops[DT_NKDROPS] = {
-    [DT_KDROP_PRINCIPAL] = {DTRACEDROP_PRINCIPAL, "drop", true},
-    [DT_KDROP_AGGREGATION] = {DTRACEDROP_AGGREGATION, "aggregation drop", true},
-    [DT_KDROP_DYNAMIC] = {DTRACEDROP_DYNAMIC, "dynamic variable drop", false},
-    [DT_KDROP_NESTED] = {DTRACEDROP_PRINCIPAL, "drop", true},
-    [DT_KDROP_ERROR] = {DTRACEDROP_DBLERROR, "error in ERROR probe enabling", false},
+} dt_dropwords_t;
+
+#define DT_DROP(kind, one, more, per_cpu) {DTRACEDROP_##kind, "DTRACEDROP_" #kind, one, more, per_cpu}
+
+static const dt_dropwords_t dropwords[DT_NKDROPS] = {
+    [DT_KDROP_PRINCIPAL] = DT_DROP(PRINCIPAL, "drop", "drops", true),
+    [DT_KDROP_AGGREGATION] =
+	DT_DROP(AGGREGATION, "aggregation drop", "aggregation drops", true),
+    [DT_KDROP_DYNAMIC] =
+	DT_DROP(DYNAMIC, "dynamic variable drop", "dynamic variable drops", false),
+    [DT_KDROP_NESTED] = DT_DROP(PRINCIPAL, "drop", "drops", true),
+    [DT_KDROP_ERROR] = DT_DROP(DBLERROR, "error in ERROR probe enabling",
+			       "errors in ERROR probe enabling", false),
+    [DT_KDROP_SPEC] = DT_DROP(SPEC, "speculative drop", "speculative drops", false),
+    [DT_KDROP_SPECBUSY] =
+	DT_DROP(SPECBUSY, "failed speculation (available buffer(s) still busy)",
+		"failed speculations (available buffer(s) still busy)", false),
+    [DT_KDROP_SPECUNAVAIL] =
+	DT_DROP(SPECUNAVAIL, "failed speculation (no speculative buffer available)",
+		"failed speculations (no speculative buffer available)", false),
 };
 
-static int report(dtrace_hdl_t *hdl, uint32_t cpu, int kdrop, uint64_t n, uint64_t total)
+static const dt_dropwords_t missed_words =
+    DT_DROP(PRINCIPAL, "drop of a probe that fired within itself",
+	    "drops of probes that fired within themselves", false);
+
+static int report(dtrace_hdl_t *hdl, int cpu, const dt_dropwords_t *words, uint64_t n,
+		  uint64_t total)
 {
-	char message[128];
-	bool per_cpu = drops[kdrop].per_cpu;
+	char message[160], tag[40] = "", where[24] = "";
 	dtrace_dropdata_t data = {
 	    .dtdda_handle = hdl,
-	    .dtdda_cpu = per_cpu ? (processorid_t)cpu : -1,
-	    .dtdda_kind = drops[kdrop].kind,
+	    .dtdda_cpu = words->per_cpu ? cpu : -1,
+	    .dtdda_kind = words->kind,
 	    .dtdda_drops = n,
 	    .dtdda_total = total,
 	    .dtdda_msg = message,
 	};
-	int at;
 
-	if (kdrop == DT_KDROP_ERROR)
-		at = snprintf(message, sizeof(message), "%llu error%s in ERROR probe enabling",
-			      (unsigned long long)n, n == 1 ? "" : "s");
-	else
-		at = snprintf(message, sizeof(message), "%llu %s%s", (unsigned long long)n,
-			      drops[kdrop].what, n == 1 ? "" : "s");
-	if (per_cpu)
-		snprintf(message + at, sizeof(message) - (size_t)at, " on CPU %u\n", cpu);
-	else
-		snprintf(message + at, sizeof(message) - (size_t)at, "\n");
+	if (n == 0)
+		return 0;
+	if (dt_option_is_on(hdl, DT_OPT_DROPTAGS))
+		snprintf(tag, sizeof(tag), "[%s] ", words->tag);
+	if (words->per_cpu)
+		snprintf(where, sizeof(where), " on CPU %d", cpu);
+	snprintf(message, sizeof(message), "%s%llu %s%s\n", tag, (unsigned long long)n,
+		 n == 1 ? words->one : words->more, where);
 	if (!hdl->drophdlr)
 		return dt_set_error(hdl, EDT_DROPABORT, "%s", message);
 	if (hdl->drophdlr(&data, hdl->droparg) == DTRACE_HANDLE_ABORT)
 		return dt_set_errno(hdl, EDT_DROPABORT);
 	return 0;
+}
+
+/* Those of one CPU, or, of a kind that is not counted by CPU, of all together. */
+static int report_kind(dtrace_hdl_t *hdl, int kdrop)
+{
+	const dt_enabling_t *en = hdl->enabling;
+	const dt_dropwords_t *words = &dropwords[kdrop];
+	uint64_t all = 0, all_new = 0;
+
+	for (uint32_t cpu = 0; cpu < en->env.npossible; cpu++) {
+		uint64_t total = en->cpus[cpu].drops[kdrop];
+		uint64_t *before = &hdl->consumer->reported[cpu * DT_NKDROPS + (uint32_t)kdrop];
+		uint64_t n = total - *before;
+
+		*before = total;
+		all += total;
+		all_new += n;
+		if (words->per_cpu && report(hdl, (int)cpu, words, n, total) != 0)
+			return -1;
+	}
+	return words->per_cpu ? 0 : report(hdl, -1, words, all_new, all);
+}
+
+static int report_missed(dtrace_hdl_t *hdl)
+{
+	uint64_t n = hdl->enabling->missed - hdl->consumer->missed;
+
+	hdl->consumer->missed = hdl->enabling->missed;
+	return report(hdl, -1, &missed_words, n, hdl->enabling->missed);
 }
 
 int dt_report_drops(dtrace_hdl_t *hdl)
@@ -111,26 +158,19 @@ int dt_report_drops(dtrace_hdl_t *hdl)
 	if (!en->cpus)
 		return 0;
 	if (!c->reported)
-		c->reported = calloc((size_t)en->env.ncpus * DT_NKDROPS, sizeof(*c->reported));
+		c->reported = calloc((size_t)en->env.npossible * DT_NKDROPS,
+				     sizeof(*c->reported));
 	if (!c->reported)
 		return dt_set_errno(hdl, EDT_NOMEM);
-	for (uint32_t cpu = 0; cpu < en->env.ncpus; cpu++) {
-		for (int k = 0; k < DT_NKDROPS; k++) {
-			uint64_t total = en->cpus[cpu].drops[k];
-			uint64_t *before = &c->reported[cpu * DT_NKDROPS + (uint32_t)k];
-			uint64_t n = total - *before;
-
-			*before = total;
-			if (n && report(hdl, cpu, k, n, total) != 0)
-				return -1;
-		}
-	}
-	return 0;
+	for (int k = 0; k < DT_NKDROPS; k++)
+		if (report_kind(hdl, k) != 0)
+			return -1;
+	return report_missed(hdl);
 }
 
 /* ---- Status ---------------------------------------------------------------------- */
 
-static int64_t now(void)
+int64_t dt_now(void)
 {
 	struct timespec t;
 
@@ -142,13 +182,20 @@ int dtrace_status(dtrace_hdl_t *hdl)
 {
 	dt_enabling_t *en = hdl->enabling;
 	dt_consumer_t *c = hdl->consumer;
+	int64_t now;
 
 	if (!en || en->phase == DT_PHASE_COMPILE)
 		return DTRACE_STATUS_NONE;
 	if (en->nmaps == 0)
 		return DTRACE_STATUS_STOPPED;
 	dt_procs_poll(hdl);
-	c->last_status = now();
+	now = dt_now();
+	if (en->phase == DT_PHASE_ACTIVE &&
+	    now - c->last_missed >= hdl->options[DT_OPT_STATUSRATE]) {
+		c->last_missed = now;
+		dt_programs_count_missed(en);
+	}
+	c->last_status = now;
 	if (en->phase == DT_PHASE_STOPPED ||
 	    c->last_status - c->last_snap >= hdl->options[DT_OPT_AGGRATE]) {
 		c->last_snap = c->last_status;
@@ -159,49 +206,72 @@ int dtrace_status(dtrace_hdl_t *hdl)
 		return -1;
 	if (en->phase == DT_PHASE_STOPPED)
 		return DTRACE_STATUS_STOPPED;
-	return en->state->exited ? DTRACE_STATUS_EXITED : DTRACE_STATUS_OKAY;
+	if (en->state->exited)
+		return DTRACE_STATUS_EXITED;
+	return en->state->filled ? DTRACE_STATUS_FILLED : DTRACE_STATUS_OKAY;
+}
+
+/* Processes whose end is waited for at the same time; more are noticed at statusrate. */
+#define DT_MAXWAITS 32
+
+/* When the first of the rates asks for another turn. */
+static int64_t next_turn(const dtrace_hdl_t *hdl)
+{
+	const dt_consumer_t *c = hdl->consumer;
+	const dtrace_optval_t *options = hdl->options;
+	int64_t turn = c->last_switch + options[DT_OPT_SWITCHRATE],
+		status = c->last_status + options[DT_OPT_STATUSRATE],
+		aggregate = c->last_snap + options[DT_OPT_AGGRATE];
+
+	if (status < turn)
+		turn = status;
+	if (aggregate < turn && hdl->enabling->maps[DT_MAP_AGGREGATION] >= 0)
+		turn = aggregate;
+	return turn;
 }
 
 /*
- * Until the first of switchrate, statusrate and aggrate is due again, or exit() rings the
- * bell, or a signal comes.
+ * Until the first of switchrate, statusrate and aggrate is due again, or the bell rings, or
+ * a process of the handle ends, or a signal comes.
  */
 void dtrace_sleep(dtrace_hdl_t *hdl)
 {
 	dt_enabling_t *en = hdl->enabling;
-	dt_consumer_t *c = hdl->consumer;
-	int64_t due, status, t = now();
-	struct timespec wait;
-	struct pollfd bell = {.fd = -1, .events = POLLIN};
+	struct pollfd fds[1 + DT_MAXWAITS] = {{.fd = -1, .events = POLLIN}};
+	int64_t wait;
+	struct timespec time;
+	size_t n;
 
-	if (!dt_is_active(hdl) || en->state->exited)
+	if (!dt_is_active(hdl) || en->state->exited || en->state->filled)
 		return;
-	due = c->last_switch + hdl->options[DT_OPT_SWITCHRATE];
-	status = c->last_status + hdl->options[DT_OPT_STATUSRATE];
-	if (status < due)
-		due = status;
-	if (due <= t)
+	wait = next_turn(hdl) - dt_now();
+	if (wait <= 0)
 		return;
-	wait.tv_sec = (due - t) / 1000000000;
-	wait.tv_nsec = (due - t) % 1000000000;
-	bell.fd = en->maps[DT_MAP_BELL];
-	if (ppoll(&bell, 1, &wait, NULL) < 0 && errno != EINTR)
-		nanosleep(&wait, NULL);
+	time.tv_sec = wait / 1000000000;
+	time.tv_nsec = wait % 1000000000;
+	fds[0].fd = dt_bell_descriptor(hdl);
+	n = 1 + dt_procs_descriptors(hdl, fds + 1, DT_MAXWAITS);
+	ppoll(fds, n, &time, NULL);
 }
 
-int dtrace_ctlfd(dtrace_hdl_t *hdl)
+/*
+ * Whether buffers are to be switched in this turn: not before switchrate says so, unless it
+ * is the last one, or the consumer comes when it is called.
+ */
+static bool switch_is_due(dtrace_hdl_t *hdl, dtrace_workstatus_t status)
 {
-	dt_enabling_t *en = hdl->enabling;
+	const dt_enabling_t *en = hdl->enabling;
 
-	if (!en || en->nmaps == 0)
-		return dt_set_errno(hdl, EDT_NOTACTIVE);
-	return en->maps[DT_MAP_BELL];
+	if (status == DTRACE_WORKSTATUS_DONE || !en || !en->state || en->state->bell_wanted)
+		return true;
+	return dt_now() >= hdl->consumer->last_switch + hdl->options[DT_OPT_SWITCHRATE];
 }
 
 dtrace_workstatus_t dtrace_work(dtrace_hdl_t *hdl, FILE *fp, dtrace_consume_probe_f *probe_f,
 				dtrace_consume_rec_f *rec_f, void *arg)
 {
 	dtrace_workstatus_t rval = DTRACE_WORKSTATUS_OKAY;
+	int err;
 
 	switch (dtrace_status(hdl)) {
 	case DTRACE_STATUS_EXITED:
@@ -212,8 +282,11 @@ dtrace_workstatus_t dtrace_work(dtrace_hdl_t *hdl, FILE *fp, dtrace_consume_prob
 	case -1:
 		return DTRACE_WORKSTATUS_ERROR;
 	}
-	hdl->consumer->last_switch = now();
-	if (dtrace_consume(hdl, fp, probe_f, rec_f, arg) != 0)
-		return DTRACE_WORKSTATUS_ERROR;
-	return rval;
+	if (switch_is_due(hdl, rval)) {
+		hdl->consumer->last_switch = dt_now();
+		err = dtrace_consume(hdl, fp, probe_f, rec_f, arg);
+	} else {
+		err = dt_consume_specs(hdl, fp, probe_f, rec_f, arg);
+	}
+	return err ? DTRACE_WORKSTATUS_ERROR : rval;
 }

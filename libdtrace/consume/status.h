@@ -12,7 +12,18 @@ typedef struct dt_eprobe {
 	dt_probe_t *probe;
 } dt_eprobe_t;
 
-#define DT_MAXINDENTS 1024
+/* Where a CPU stands in the flow of entries and returns (flowindent). */
+#define DT_MAXFLOWS 1024
+typedef struct dt_flow {
+	int indent;
+	const dt_eprobe_t *last;
+} dt_flow_t;
+
+/* Where a stream wrote to before freopen(). */
+typedef struct dt_output {
+	FILE *fp; /* NULL: nothing is redirected */
+	int fd;
+} dt_output_t;
 
 typedef struct dt_consumer {
 	dt_aggs_t *aggs;
@@ -22,10 +33,15 @@ typedef struct dt_consumer {
 	char *shown;	    /* a record being decoded */
 	bool begun;	    /* BEGIN's records have been given */
 	uint64_t *reported; /* drops, by CPU x DT_NKDROPS */
-	int64_t last_switch, last_status, last_snap; /* ns */
-	int indents[DT_MAXINDENTS]; /* flowindent, by CPU */
+	uint64_t missed;    /* reported firings that the kernel held back */
+	dt_output_t output;
+	struct dt_bell *bell; /* NULL: nobody listens */
+	int64_t last_switch, last_status, last_snap, last_missed; /* ns */
+	dt_flow_t flows[DT_MAXFLOWS]; /* by CPU */
 } dt_consumer_t;
 
+/* CLOCK_MONOTONIC in ns: the clock of timestamp and of records. */
+int64_t dt_now(void);
 /* Hands a fault to the handler of dtrace_handle_err(). 0, or -1. */
 int dt_report_fault(dtrace_hdl_t *, uint32_t cpu, const dt_eprobe_t *, const dt_faultrec_t *);
 /* Hands drops since the last report to the handler of dtrace_handle_drop(). 0, or -1. */

@@ -29,6 +29,24 @@ typedef struct dt_usersym {
 bool dt_user_symbol(dtrace_hdl_t *, pid_t, uint64_t address, dt_usersym_t *);
 /* "object`name+0xoffset", as far as known; snprintf's return value. */
 int dt_user_symbol_text(const dt_usersym_t *, uint64_t address, char *, size_t);
+
+/* A file that a process has mapped with code in it, or will map when it is started. */
+typedef struct dt_userfile {
+	const char *name; /* base name */
+	const char *path; /* by which this process can open the file */
+	bool is_program;  /* what was executed */
+	struct userobj *object; /* usymbols.c's */
+} dt_userfile_t;
+
+/*
+ * Calls f for each file of code of the process, once a file, until it returns non-0, which is
+ * returned. -1: there is no such process, or it cannot be looked into: the handle's error is
+ * set. Strings are those of the call; names live until dtrace_update().
+ */
+typedef int dt_userfile_f(dtrace_hdl_t *, const dt_userfile_t *, void *);
+int dt_user_files(dtrace_hdl_t *, pid_t, dt_userfile_f *, void *);
+/* The file's symbols, read on first need; NULL: it cannot be read. */
+const struct dt_symtab *dt_userfile_symtab(const dt_userfile_t *);
 void dt_user_symbols_fini(struct dt_usersyms *);
 
 /* Where the module that covers a kernel address begins; 0: none does. */

@@ -24,11 +24,13 @@ typedef struct usersym {
 	uint64_t address, size; /* size 0: up to the next symbol */
 	uint32_t name;
 	uint32_t order; /* which of two at one address is the better: the higher */
+	bool is_function;
 } usersym_t;
 
 /* A part of the file that is mapped: offsets in the file are addresses in the table. */
 typedef struct segment {
 	uint64_t offset, size, address;
+	bool is_code;
 } segment_t;
 
 struct dt_symtab {
@@ -132,6 +134,7 @@ static bool read_segments(dt_symtab_t *table, Elf *elf)
 		    .offset = phdr.p_offset,
 		    .size = phdr.p_filesz,
 		    .address = phdr.p_vaddr,
+		    .is_code = (phdr.p_flags & PF_X) != 0,
 		};
 	}
 	return true;
@@ -187,9 +190,12 @@ static bool read_symbols(dt_symtab_t *table, Elf *elf, Elf_Scn *section)
 		/* '$': the marks arm and riscv compilers leave in code. */
 		if (name == NULL || *name == '\0' || *name == '$')
 			continue;
+		/* '@': the version of a name, which is not part of it. */
 		if (!add_symbol(table, sym.st_value, sym.st_size, symbol_order(&sym, name),
-				name, strlen(name)))
+				name, strcspn(name, "@")))
 			return false;
+		table->syms[table->nsyms - 1].is_function =
+		    GELF_ST_TYPE(sym.st_info) == STT_FUNC;
 	}
 	return true;
 }
@@ -337,6 +343,34 @@ static bool to_address(const dt_symtab_t *table, uint64_t position, uint64_t *ad
 	}
 	*address = position;
 	return table->nsegments == 0;
+}
+
+/* The other way; false: it is not code of the file. */
+static bool to_position(const dt_symtab_t *table, uint64_t address, uint64_t *position)
+{
+	for (size_t i = 0; i < table->nsegments; i++) {
+		const segment_t *segment = &table->segments[i];
+
+		if (segment->is_code && address - segment->address < segment->size) {
+			*position = address - segment->address + segment->offset;
+			return true;
+		}
+	}
+	return false;
+}
+
+int dt_symtab_functions(const dt_symtab_t *table, dt_userfunc_f *f, void *arg)
+{
+	int rv = 0;
+
+	for (size_t i = 0; i < table->nsyms && rv == 0; i++) {
+		const usersym_t *sym = &table->syms[i];
+		dt_userfunc_t function = {.name = table->names + sym->name, .size = sym->size};
+
+		if (sym->is_function && to_position(table, sym->address, &function.position))
+			rv = f(&function, arg);
+	}
+	return rv;
 }
 
 const char *dt_symtab_lookup(const dt_symtab_t *table, uint64_t position, uint64_t *offset)

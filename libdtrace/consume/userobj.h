@@ -22,6 +22,17 @@ dt_symtab_t *dt_symtab_new(void);
 bool dt_symtab_read_perf(dt_symtab_t *, int fd);
 void dt_symtab_destroy(dt_symtab_t *);
 
+/* A function, by where its code is in the file. */
+typedef struct dt_userfunc {
+	const char *name;
+	uint64_t position, size; /* size 0: not known */
+} dt_userfunc_t;
+
+/* Calls f for each function of the file, by ascending position, of several names for one
+ * the most usual last; until it returns non-0, which is returned. */
+typedef int dt_userfunc_f(const dt_userfunc_t *, void *);
+int dt_symtab_functions(const dt_symtab_t *, dt_userfunc_f *, void *);
+
 /* The symbol that covers an offset in the file, or an address for a perf map. */
 const char *dt_symtab_lookup(const dt_symtab_t *, uint64_t position, uint64_t *offset);
 

@@ -20,10 +20,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "consume/symbols.h"
+#include "consume/userlibs.h"
 #include "consume/userobj.h"
 
 #define PROCS_MAX 1024
@@ -43,6 +45,7 @@ typedef struct userobj {
 
 typedef struct mapping {
 	uint64_t start, end, offset;
+	bool is_code;
 	userobj_t *object; /* NULL: anonymous */
 	uint64_t object_address;
 } mapping_t;
@@ -228,18 +231,20 @@ static bool is_runtime_code(const char *path)
 /* "start-end rwxp offset major:minor inode   path" */
 static bool parse_mapping(struct dt_usersyms *user, const char *line, mapping_t *map)
 {
-	unsigned major, minor;
+	unsigned major_number, minor_number;
+	char permissions[8];
 	uint64_t inode;
 	int path;
 
-	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %*s %" SCNx64 " %x:%x %" SCNu64 " %n",
-		   &map->start, &map->end, &map->offset, &major, &minor, &inode,
-		   &path) != 6)
+	if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %7s %" SCNx64 " %x:%x %" SCNu64 " %n",
+		   &map->start, &map->end, permissions, &map->offset, &major_number,
+		   &minor_number, &inode, &path) != 7)
 		return false;
+	map->is_code = permissions[2] == 'x';
 	map->object = NULL;
 	if (is_runtime_code(line + path))
 		return true;
-	map->object = find_object(user, (uint64_t)major << 32 | minor, inode, line + path);
+	map->object = find_object(user, (uint64_t)major_number << 32 | minor_number, inode, line + path);
 	return map->object != NULL;
 }
 
@@ -449,6 +454,146 @@ static const mapping_t *lookup_mapping(struct dt_usersyms *user, userproc_t *pro
 	refresh_proc(user, proc, now);
 	return find_mapping(proc, address);
 }
+
+/* The process of that number with its maps as they are now. NULL: out of memory. */
+static userproc_t *current_proc(dtrace_hdl_t *hdl, pid_t pid)
+{
+	struct dt_symbols *symbols = dt_symbols(hdl);
+	userproc_t *proc;
+
+	if (symbols != NULL && symbols->user == NULL)
+		symbols->user = calloc(1, sizeof(*symbols->user));
+	proc = symbols != NULL && symbols->user != NULL ? find_proc(symbols->user, pid) : NULL;
+	if (proc != NULL)
+		refresh_proc(symbols->user, proc, now_ns());
+	return proc;
+}
+
+/* ---- Files of code ------------------------------------------------------------------ */
+
+/* What the walk over a process's files needs everywhere. */
+typedef struct filewalk {
+	dtrace_hdl_t *hdl;
+	pid_t pid;
+	dev_t program_device;
+	ino_t program_inode;
+	dt_userfile_f *f;
+	void *arg;
+	int result;
+} filewalk_t;
+
+/* A path of the mapped file for this process: the one in the process's root if it is still
+ * the same file, otherwise through the mapping itself. */
+static void mapped_path(pid_t pid, const mapping_t *map, char *path, size_t size)
+{
+	struct stat st;
+
+	snprintf(path, size, "/proc/%d/root%s", (int)pid, map->object->path);
+	if (!map->object->is_deleted && stat(path, &st) == 0 &&
+	    st.st_ino == map->object->inode)
+		return;
+	snprintf(path, size, "/proc/%d/map_files/%" PRIx64 "-%" PRIx64, (int)pid, map->start,
+		 map->end);
+}
+
+static int visit_file(filewalk_t *walk, userobj_t *object, const char *path)
+{
+	dt_userfile_t file = {.name = object->name, .path = path, .object = object};
+	struct stat st;
+
+	if (stat(path, &st) != 0)
+		return 0;
+	file.is_program =
+	    st.st_ino == walk->program_inode && st.st_dev == walk->program_device;
+	walk->result = walk->f(walk->hdl, &file, walk->arg);
+	return walk->result;
+}
+
+const dt_symtab_t *dt_userfile_symtab(const dt_userfile_t *file)
+{
+	userobj_t *object = file->object;
+	int fd;
+
+	if (object->is_read)
+		return object->symtab;
+	fd = open_regular(file->path, 0);
+	if (fd < 0)
+		return NULL;
+	object->is_read = true;
+	object->symtab = dt_symtab_elf(fd);
+	close(fd);
+	return object->symtab;
+}
+
+/* A library that is not mapped yet. */
+static int visit_library(const char *name, void *arg)
+{
+	filewalk_t *walk = arg;
+	char path[PATH_MAX + 64];
+	userobj_t *object;
+	struct stat st;
+
+	snprintf(path, sizeof(path), "/proc/%d/root%s", (int)walk->pid, name);
+	if (stat(path, &st) != 0)
+		return 0;
+	object = find_object(dt_symbols(walk->hdl)->user,
+			     (uint64_t)major(st.st_dev) << 32 | minor(st.st_dev), st.st_ino,
+			     name);
+	return object != NULL ? visit_file(walk, object, path) : 0;
+}
+
+/* Every file of which code is mapped; how many they are in *n. */
+static int visit_mapped(filewalk_t *walk, const userproc_t *proc, uint32_t *n)
+{
+	char path[PATH_MAX + 64];
+
+	*n = 0;
+	for (size_t i = 0; i < proc->nmaps; i++) {
+		const mapping_t *map = &proc->maps[i];
+		bool is_first = map->is_code && map->object != NULL &&
+				map->object->path[0] == '/';
+
+		for (size_t j = 0; j < i && is_first; j++)
+			is_first = proc->maps[j].object != map->object ||
+				   !proc->maps[j].is_code;
+		if (!is_first)
+			continue;
+		++*n;
+		mapped_path(walk->pid, map, path, sizeof(path));
+		if (visit_file(walk, map->object, path) != 0)
+			return walk->result;
+	}
+	return 0;
+}
+
+int dt_user_files(dtrace_hdl_t *hdl, pid_t pid, dt_userfile_f *f, void *arg)
+{
+	filewalk_t walk = {.hdl = hdl, .pid = pid, .f = f, .arg = arg};
+	userproc_t *proc = current_proc(hdl, pid);
+	char exe[64], program[PATH_MAX];
+	struct stat st;
+	ssize_t length;
+	uint32_t n;
+
+	if (proc == NULL)
+		return dt_set_errno(hdl, EDT_NOMEM);
+	snprintf(exe, sizeof(exe), "/proc/%d/exe", (int)pid);
+	length = readlink(exe, program, sizeof(program) - 1);
+	if (length <= 0 || stat(exe, &st) != 0 || proc->nmaps == 0)
+		return dt_set_error(hdl, EDT_PROC, "process %d is not there", (int)pid);
+	program[length] = '\0';
+	walk.program_device = st.st_dev;
+	walk.program_inode = st.st_ino;
+	if (visit_mapped(&walk, proc, &n) != 0)
+		return walk.result;
+	/* Only the program and the dynamic linker: it has not begun to run. */
+	if (n == 2 && dt_user_libraries(pid, program, visit_library, &walk) != 0 &&
+	    walk.result == 0)
+		return dt_set_errno(hdl, EDT_NOMEM);
+	return walk.result;
+}
+
+/* ---- Symbols of addresses ------------------------------------------------------------ */
 
 bool dt_user_symbol(dtrace_hdl_t *hdl, pid_t pid, uint64_t address, dt_usersym_t *sym)
 {

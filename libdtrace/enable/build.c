@@ -5,6 +5,7 @@
  */
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -94,15 +95,13 @@ static dt_ecb_t *new_ecb(dtrace_hdl_t *hdl, dt_enabling_t *en, const dt_enabled_
 {
 	dt_ecb_t *ecb = dt_arena_alloc(en->arena, sizeof(*ecb));
 
-	if (ecb)
-		ecb->probes = dt_arena_alloc(en->arena, enabled->nprobes * sizeof(dt_probe_t *));
-	if (!ecb || !ecb->probes ||
-	    grow(hdl, en->arena, &en->ecbs, en->necbs, &en->ecb_capacity) != 0) {
+	if (!ecb || grow(hdl, en->arena, &en->ecbs, en->necbs, &en->ecb_capacity) != 0) {
 		dt_set_errno(hdl, EDT_NOMEM);
 		return NULL;
 	}
 	ecb->clause = enabled->clause;
 	ecb->attach_nkeys = attach->nkeys;
+	ecb->attach = attach;
 	ecb->context = attach->context;
 	ecb->number = en->necbs + 1;
 	en->ecbs[en->necbs++] = ecb;
@@ -139,68 +138,40 @@ static int add_to_program(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_ecb_t *ecb,
 	return 0;
 }
 
+/* The control block for an attach point among those made since `from`; made when new. */
+static dt_ecb_t *ecb_for(dtrace_hdl_t *hdl, dt_enabling_t *en, const dt_enabled_t *enabled,
+			 dt_attachpoint_t *attach, uint32_t from)
+{
+	dt_ecb_t *ecb;
+
+	/* Probes of one attach point mostly follow each other: the latest first. */
+	for (uint32_t k = en->necbs; k > from; k--)
+		if (en->ecbs[k - 1]->attach == attach)
+			return en->ecbs[k - 1];
+	ecb = new_ecb(hdl, en, enabled, attach);
+	return ecb && add_to_program(hdl, en, ecb, attach) == 0 ? ecb : NULL;
+}
+
 /* A control block for each attach point among the probes of one enabled description. */
 static int build_ecbs(dtrace_hdl_t *hdl, dt_enabling_t *en, const dt_enabled_t *enabled)
 {
 	uint32_t from = en->necbs;
-	dt_attachpoint_t **attaches;
 
-	if (enabled->nprobes == 0)
-		return 0;
-	attaches = dt_arena_alloc(en->arena, enabled->nprobes * sizeof(dt_attachpoint_t *));
-	if (!attaches)
-		return dt_set_errno(hdl, EDT_NOMEM);
 	for (uint32_t i = 0; i < enabled->nprobes; i++) {
-		dt_probe_t *probe = enabled->probes[i];
-		dt_ecb_t *ecb = NULL;
+		dt_attachpoint_t *attach = enabled->probes[i]->attach;
 
-		for (uint32_t k = from; k < en->necbs && !ecb; k++)
-			if (attaches[k - from] == probe->attach)
-				ecb = en->ecbs[k];
-		if (!ecb) {
-			attaches[en->necbs - from] = probe->attach;
-			ecb = new_ecb(hdl, en, enabled, probe->attach);
-			if (!ecb || add_to_program(hdl, en, ecb, probe->attach) != 0)
+		for (; attach; attach = attach->also) {
+			dt_ecb_t *ecb = ecb_for(hdl, en, enabled, attach, from);
+
+			if (!ecb || grow(hdl, en->arena, &ecb->probes, ecb->nprobes,
+					 &ecb->probe_capacity) != 0)
 				return -1;
+			ecb->probes[ecb->nprobes++] = enabled->probes[i];
 		}
-		ecb->probes[ecb->nprobes++] = probe;
 	}
 	for (uint32_t k = from; k < en->necbs; k++)
 		if (finish_ecb(hdl, en, en->ecbs[k]) != 0)
 			return -1;
-	return 0;
-}
-
-/* ---- Names by key ------------------------------------------------------------- */
-
-/* The table of function names that the program's clauses share. */
-static int build_names(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_program_t *p)
-{
-	size_t size = (size_t)p->attach->nkeys * DT_NAME_STRIDE;
-	bool wanted = false;
-	uint32_t base;
-	char *table;
-
-	for (uint32_t i = 0; i < p->necbs; i++)
-		wanted |= p->ecbs[i]->function == NULL;
-	if (!wanted)
-		return 0;
-	table = dt_arena_alloc(en->arena, size);
-	if (!table)
-		return dt_set_errno(hdl, EDT_NOMEM);
-	for (uint32_t i = 0; i < p->necbs; i++) {
-		for (uint32_t k = 0; k < p->ecbs[i]->nprobes; k++) {
-			const dt_probe_t *probe = p->ecbs[i]->probes[k];
-
-			memcpy(table + (size_t)probe->key * DT_NAME_STRIDE, probe->desc.dtpd_func,
-			       strnlen(probe->desc.dtpd_func, DT_NAME_STRIDE - 1));
-		}
-	}
-	base = dt_strings_intern(&en->env, table, size);
-	if (base == UINT32_MAX)
-		return dt_set_errno(hdl, EDT_NOMEM);
-	for (uint32_t i = 0; i < p->necbs; i++)
-		p->ecbs[i]->names_base = base;
 	return 0;
 }
 
@@ -211,32 +182,76 @@ static int build_names(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_program_t *p)
 #define DT_BUFFER_MAX (256u << 20)
 #define DT_STRSIZE_MAX (1u << 16)
 
-static int buffer_size(dtrace_hdl_t *hdl, dt_option_t option, const char *name, uint32_t *size)
+/* With bufresize=auto, too large a size is halved until it is none. */
+static int buffer_size(dtrace_hdl_t *hdl, dt_option_t option, const char *name,
+		       uint32_t granule, uint32_t *size)
 {
-	dtrace_optval_t v = hdl->options[option];
+	dtrace_optval_t *v = &hdl->options[option];
 
-	if (v > DT_BUFFER_MAX)
+	while (*v > DT_BUFFER_MAX && hdl->options[DT_OPT_BUFRESIZE] == DT_BUFRESIZE_AUTO)
+		*v /= 2;
+	if (*v > DT_BUFFER_MAX)
 		return dt_set_error(hdl, EDT_BADOPTVAL, "%s is limited to %u bytes", name,
 				    DT_BUFFER_MAX);
-	*size = ((uint32_t)v + DT_PAGE - 1) & ~(DT_PAGE - 1);
+	*size = ((uint32_t)*v + granule - 1) & ~(granule - 1);
+	return 0;
+}
+
+/* One more than the highest CPU that is online: the last number in "0-3,8-11". */
+static uint32_t online_cpus(void)
+{
+	FILE *f = fopen("/sys/devices/system/cpu/online", "re");
+	char line[4096] = "", *end = line;
+	uint32_t last = 0;
+
+	if (f && fgets(line, sizeof(line), f))
+		while (*(end += strcspn(end, "0123456789")))
+			last = (uint32_t)strtoul(end, &end, 10);
+	if (f)
+		fclose(f);
+	return last + 1;
+}
+
+static int read_cpus(dtrace_hdl_t *hdl, dt_cgenv_t *env)
+{
+	int possible = libbpf_num_possible_cpus();
+
+	if (possible <= 0)
+		return dt_set_error(hdl, -possible, "cannot tell the number of CPUs");
+	env->npossible = env->ncpus = (uint32_t)possible;
+	/* Buffers only where something can run now: the possible ones may be hundreds. */
+	if (online_cpus() < env->ncpus)
+		env->ncpus = online_cpus();
+	env->only_cpu = -1;
+	if (hdl->options[DT_OPT_CPU] == DTRACEOPT_UNSET)
+		return 0;
+	if (hdl->options[DT_OPT_CPU] >= env->ncpus)
+		return dt_set_error(hdl, EDT_BADOPTVAL, "there is no CPU %d",
+				    (int)hdl->options[DT_OPT_CPU]);
+	env->only_cpu = (int)hdl->options[DT_OPT_CPU];
 	return 0;
 }
 
 static int read_options(dtrace_hdl_t *hdl, dt_cgenv_t *env)
 {
-	int ncpus = libbpf_num_possible_cpus();
+	const dtrace_optval_t *options = hdl->options;
 
-	if (ncpus <= 0)
-		return dt_set_error(hdl, -ncpus, "cannot tell the number of CPUs");
-	env->ncpus = (uint32_t)ncpus;
-	if (buffer_size(hdl, DT_OPT_BUFSIZE, "bufsize", &env->bufsize) != 0 ||
-	    buffer_size(hdl, DT_OPT_AGGSIZE, "aggsize", &env->aggsize) != 0)
+	if (read_cpus(hdl, env) != 0 ||
+	    buffer_size(hdl, DT_OPT_BUFSIZE, "bufsize", DT_PAGE, &env->bufsize) != 0 ||
+	    buffer_size(hdl, DT_OPT_AGGSIZE, "aggsize", DT_PAGE, &env->aggsize) != 0 ||
+	    buffer_size(hdl, DT_OPT_SPECSIZE, "specsize", 8, &env->specsize) != 0)
 		return -1;
-	if (hdl->options[DT_OPT_STRSIZE] < 2 || hdl->options[DT_OPT_STRSIZE] > DT_STRSIZE_MAX)
+	if (options[DT_OPT_STRSIZE] < 2 || options[DT_OPT_STRSIZE] > DT_STRSIZE_MAX)
 		return dt_set_error(hdl, EDT_BADOPTVAL, "strsize must be from 2 to %u bytes",
 				    DT_STRSIZE_MAX);
-	env->strsize = (uint32_t)hdl->options[DT_OPT_STRSIZE];
-	env->temporal = hdl->options[DT_OPT_TEMPORAL] != DTRACEOPT_UNSET;
+	if (options[DT_OPT_NSPEC] > DT_NSPEC_MAX)
+		return dt_set_error(hdl, EDT_BADOPTVAL, "nspec is limited to %u",
+				    DT_NSPEC_MAX);
+	env->strsize = (uint32_t)options[DT_OPT_STRSIZE];
+	env->nspec = (uint32_t)options[DT_OPT_NSPEC];
+	env->temporal = options[DT_OPT_TEMPORAL] != DTRACEOPT_UNSET;
+	env->bufpolicy = (dt_bufpolicy_t)options[DT_OPT_BUFPOLICY];
+	env->nbuffers = env->bufpolicy == DT_BUFPOLICY_FILL ? 1 : 2;
 	return 0;
 }
 
@@ -250,20 +265,75 @@ static bool fires_once(const dt_enabling_t *en)
 	return true;
 }
 
+/* The most that one firing of the program can record, with a fault in every clause. */
+static uint64_t program_bytes(const dt_enabling_t *en, const dt_program_t *p)
+{
+	const dt_cgenv_t *env = &en->env;
+	uint64_t need = 0, per_fault = 64;
+
+	for (uint32_t i = 0; i < env->nerror_ecbs; i++)
+		per_fault += env->error_ecbs[i]->plan->kernel_size + 32;
+	for (uint32_t i = 0; i < p->necbs; i++)
+		need += p->ecbs[i]->plan->kernel_size + 32 + per_fault;
+	return need;
+}
+
 static void shrink_buffers(dt_enabling_t *en)
 {
 	dt_cgenv_t *env = &en->env;
-	uint64_t need = 0, per_fault = 64;
+	uint64_t need = 0;
 
 	if (!fires_once(en))
 		return;
-	for (uint32_t i = 0; i < env->nerror_ecbs; i++)
-		per_fault += env->error_ecbs[i]->plan->kernel_size + 32;
-	for (uint32_t i = 0; i < en->necbs; i++)
-		need += en->ecbs[i]->plan->kernel_size + 32 + per_fault;
+	for (uint32_t i = 0; i < en->nprograms; i++)
+		need += program_bytes(en, en->programs[i]);
 	need = (need + DT_PAGE - 1) & ~(uint64_t)(DT_PAGE - 1);
 	if (need < env->bufsize)
-		env->bufsize = (uint32_t)need;
+		env->bufsize = need ? (uint32_t)need : DT_PAGE;
+}
+
+/* With bufpolicy=fill END must still find room where tracing has filled the buffer. */
+static int reserve_end(dtrace_hdl_t *hdl, dt_enabling_t *en)
+{
+	dt_cgenv_t *env = &en->env;
+	uint64_t need;
+
+	if (env->bufpolicy != DT_BUFPOLICY_FILL || !en->end)
+		return 0;
+	need = (program_bytes(en, en->end) + 7) & ~(uint64_t)7;
+	if (need >= env->bufsize)
+		return dt_set_error(hdl, EDT_TOOLARGE,
+				    "bufsize (%u) leaves no room besides what END records",
+				    env->bufsize);
+	env->end_size = (uint32_t)need;
+	return 0;
+}
+
+/* What the clauses have that all programs must know. */
+static void find_selves(dt_enabling_t *en)
+{
+	for (uint32_t i = 0; i < en->nprograms; i++) {
+		dt_program_t *p = en->programs[i];
+
+		if (p->attach->kind != DT_ATTACH_SELF || !p->ecbs[0]->name)
+			continue;
+		p->is_end = strcmp(p->ecbs[0]->name, "END") == 0;
+		*(p->is_end ? &en->end : &en->begin) = p;
+	}
+	for (uint32_t i = 0; i < en->necbs; i++)
+		en->env.commits |= en->ecbs[i]->clause->commits;
+}
+
+void dt_build_reset(dt_enabling_t *en)
+{
+	dt_programs_unload(en);
+	free(en->env.strings);
+	memset(&en->env, 0, sizeof(en->env));
+	en->programs = NULL;
+	en->ecbs = NULL;
+	en->nprograms = en->program_capacity = 0;
+	en->necbs = en->ecb_capacity = en->nepids = 0;
+	en->begin = en->end = NULL;
 }
 
 int dt_build(dtrace_hdl_t *hdl, dt_enabling_t *en)
@@ -277,21 +347,12 @@ int dt_build(dtrace_hdl_t *hdl, dt_enabling_t *en)
 	for (dt_enabled_t *enabled = en->enabled; enabled; enabled = enabled->next)
 		if (build_ecbs(hdl, en, enabled) != 0)
 			return -1;
-	for (uint32_t i = 0; i < en->nprograms; i++) {
-		dt_program_t *p = en->programs[i];
-
-		if (build_names(hdl, en, p) != 0)
-			return -1;
-		if (p->attach->kind == DT_ATTACH_SELF && p->ecbs[0]->name) {
-			if (strcmp(p->ecbs[0]->name, "BEGIN") == 0)
-				en->begin = p;
-			else
-				en->end = p;
-		}
-	}
+	find_selves(en);
 	if (dt_layout(env, en->ecbs, en->necbs) != 0)
 		return -1;
 	shrink_buffers(en);
+	if (reserve_end(hdl, en) != 0)
+		return -1;
 	for (uint32_t i = 0; i < en->nprograms; i++)
 		if (dt_codegen_program(env, en->programs[i]) != 0)
 			return -1;

@@ -6,6 +6,7 @@
  *	build.c		grouped by attach point; laid out; generated
  *	maps.c		kernel memory, and its windows in this process
  *	load.c		programs into the kernel, attached, detached
+ *	uprobe.c	attached to user programs
  *	go.c		dtrace_go() and dtrace_stop(): the order of it all
  */
 #ifndef DT_ENABLE_H
@@ -35,6 +36,13 @@ typedef struct dt_window {
 	size_t size;
 } dt_window_t;
 
+/* A part of a principal buffer: what BEGIN, or END, has recorded. */
+typedef struct dt_span {
+	bool is_set;
+	uint32_t cpu, buffer;
+	uint32_t from, to; /* bytes; END's goes on to the end */
+} dt_span_t;
+
 typedef struct dt_enabling {
 	dt_phase_t phase;
 	dt_arena_t *arena;
@@ -48,11 +56,17 @@ typedef struct dt_enabling {
 	dt_program_t *begin, *end;
 	dt_emit_t switch_code, ontime_code;
 	int switch_fd, ontime_fd, ontime_link;
+	int uprobe_multi; /* one attachment for many user probes: 1 yes, -1 no, 0 not known */
 	int *maps; /* by dt_mapid_t; -1: not made */
 	uint32_t nmaps;
+	int map_error;	     /* errno of a map that could not be made, */
+	uint32_t map_failed; /* and which it was */
 	volatile dt_kstate_t *state;
 	volatile dt_kcpu_t *cpus;
-	dt_window_t state_window, cpus_window, bell_window;
+	volatile uint64_t *specs; /* words of state; NULL: no speculations */
+	dt_window_t state_window, cpus_window, specs_window;
+	dt_span_t begin_span, end_span;
+	uint64_t missed; /* firings that the kernel held back: a program within itself */
 	dt_window_t *principal, *aggregation; /* by CPU x 2 + buffer */
 } dt_enabling_t;
 
@@ -62,6 +76,8 @@ void dt_enabling_fini(dtrace_hdl_t *);
 
 /* build.c. Everything but the kernel: ecbs, layouts, code. 0, or -1. */
 int dt_build(dtrace_hdl_t *, dt_enabling_t *);
+/* Forgets what dt_build() has made, so that it can be called again. */
+void dt_build_reset(dt_enabling_t *);
 
 /* maps.c. 0, or -1 with the handle's error set. */
 int dt_maps_create(dtrace_hdl_t *, dt_enabling_t *);
@@ -75,13 +91,20 @@ int dt_programs_load(dtrace_hdl_t *, dt_enabling_t *);
 int dt_programs_attach(dtrace_hdl_t *, dt_enabling_t *);
 void dt_programs_detach(dt_enabling_t *);
 void dt_programs_unload(dt_enabling_t *);
+/* uprobe.c. What a program at user probes must be loaded for: an expected_attach_type. */
+int dt_uprobe_attach_type(dt_enabling_t *);
+int dt_uprobes_attach(dtrace_hdl_t *, dt_enabling_t *, dt_program_t *);
 /* Runs a program of ours on this CPU, as BEGIN and END. 0, or -1. */
 int dt_program_fire(dtrace_hdl_t *, const dt_program_t *);
+
+/* Asks the kernel how many firings the programs missed by recursion: en->missed. */
+void dt_programs_count_missed(dt_enabling_t *);
 
 typedef enum dt_switch { DT_SWITCH_PRINCIPAL, DT_SWITCH_AGGREGATION, DT_SWITCH_NONE } dt_switch_t;
 /*
  * Makes the CPU's other buffer the active one; NONE: only waits until nothing that began
- * before is at work there. Short: programs run for microseconds. 0, or -1.
+ * before is at work there. Short: programs run for microseconds. 0; 1: the CPU is busy with
+ * programs all the time, nothing was done; or -1.
  */
 int dt_cpu_switch(dtrace_hdl_t *, dt_enabling_t *, uint32_t cpu, dt_switch_t);
 

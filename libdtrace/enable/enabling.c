@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "enable/enable.h"
+#include "lang/source.h"
 
 bool dt_is_active(const dtrace_hdl_t *hdl)
 {
@@ -87,7 +88,7 @@ static int enable_clause(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_clause_t *clau
 			return dt_set_error(hdl, EDT_NOPROBE,
 					    "line %d: probe description %s does not match any "
 					    "probes",
-					    pd->line,
+					    DT_LINE_NUMBER(pd->line),
 					    dtrace_desc2str(&pd->desc, name, sizeof(name)));
 		*matches += n;
 		*en->enabled_tail = enabled;

@@ -12,7 +12,10 @@
  * is in the middle of its work there, and is then tried again.
  *
  * `depth` is also the level of nesting: a program that interrupts another takes the next
- * scratch area.
+ * scratch area. That holds for programs that the scheduler leaves alone. Those at user
+ * probes it does not: another thread may run one on the same CPU before the first has
+ * ended, and either may end first. They take a bit of `user_slots` each instead, and the
+ * scratch area that goes with it.
  */
 #ifndef DT_KERNEL_H
 #define DT_KERNEL_H
@@ -20,6 +23,8 @@
 #include <stdint.h>
 
 #define DT_NLEVELS 4 /* task, softirq, irq, nmi */
+#define DT_NUSERSLOTS 4
+#define DT_NAREAS (DT_NLEVELS + DT_NUSERSLOTS) /* of scratch, for each CPU */
 
 typedef enum dt_activity {
 	DT_ACTIVITY_INACTIVE, /* being set up: nothing fires */
@@ -32,16 +37,22 @@ typedef enum dt_activity {
 typedef struct dt_kstate {
 	uint32_t activity;
 	uint32_t exited;	   /* exit() was called */
+	uint32_t filled;	   /* bufpolicy fill: a buffer was full */
+	uint32_t bell_wanted;	   /* a buffer's first record is to ring the bell */
 	int64_t wall_offset;	   /* walltimestamp - timestamp, ns */
-	uint64_t pad[6];
+	uint64_t pad[5];
 } dt_kstate_t;
 
 typedef enum dt_kdrop {
 	DT_KDROP_PRINCIPAL,
 	DT_KDROP_AGGREGATION,
 	DT_KDROP_DYNAMIC,
-	DT_KDROP_NESTED, /* more than DT_NLEVELS programs inside each other */
+	DT_KDROP_NESTED, /* more than DT_NLEVELS programs inside each other, or more than
+			  * DT_NUSERSLOTS at user probes at once */
 	DT_KDROP_ERROR,	 /* a fault inside an ERROR clause */
+	DT_KDROP_SPEC,	 /* a speculative buffer was full */
+	DT_KDROP_SPECBUSY, /* speculation() while one is still being committed */
+	DT_KDROP_SPECUNAVAIL, /* speculation() while all are active */
 	DT_NKDROPS
 } dt_kdrop_t;
 
@@ -50,12 +61,14 @@ typedef struct dt_kcpu {
 	uint32_t depth;
 	uint32_t principal_active; /* 0 or 1: the buffer that is written */
 	uint32_t aggregation_active;
-	uint32_t pad0;
+	uint32_t user_slots;
 	uint32_t principal_used[2]; /* bytes */
 	uint32_t aggregation_used[2]; /* offset of the next entry */
 	uint64_t drops[DT_NKDROPS];
 	uint64_t switched_at; /* ns: the running thread came on this CPU (vtimestamp) */
-	uint64_t pad[6];
+	uint32_t wraps; /* bufpolicy ring: how often the buffers have changed */
+	uint32_t pad0;
+	uint64_t pad[2];
 } dt_kcpu_t;
 
 _Static_assert(sizeof(dt_kcpu_t) == 128, "a CPU's words share no cache line with another's");
@@ -71,16 +84,37 @@ typedef struct dt_kaggent {
 	uint64_t hash;
 } dt_kaggent_t;
 
+/*
+ * A speculation's word: DT_SPEC_*; from bit 8 the CPU that has speculated, plus 1 (0: none,
+ * DT_SPEC_MANY: several); from bit 32 its generation, which each use increments.
+ */
+#define DT_SPEC_INACTIVE 0
+#define DT_SPEC_ACTIVE 1
+#define DT_SPEC_COMMITTING 2 /* the consumer is to take the other CPUs' part */
+#define DT_SPEC_CPU_SHIFT 8
+#define DT_SPEC_MANY 0xffffffu
+#define DT_SPEC_GENERATION_SHIFT 32
+#define DT_NSPEC_MAX 1024
+
+/* Head of the data of one speculation on one CPU; records follow as in principal buffers. */
+typedef struct dt_kspec {
+	uint32_t used; /* bytes */
+	uint32_t generation; /* of the speculation that they belong to */
+	uint64_t nrecords;
+} dt_kspec_t;
+
 /* Maps, as instructions refer to them before they are made. */
 typedef enum dt_mapid {
 	DT_MAP_STATE,	  /* dt_kstate_t, global variables */
 	DT_MAP_CPUS,	  /* dt_kcpu_t by CPU */
 	DT_MAP_PRINCIPAL, /* by CPU x 2 + buffer */
 	DT_MAP_AGGREGATION,
-	DT_MAP_SCRATCH,	  /* by CPU x DT_NLEVELS + level */
+	DT_MAP_SCRATCH,	  /* by CPU x DT_NAREAS + level, or DT_NLEVELS + slot */
 	DT_MAP_STRINGS,	  /* read-only: literals and names */
 	DT_MAP_SELF,	  /* task storage: thread-local variables */
-	DT_MAP_BELL,	  /* ring buffer: wakes the consumer at exit() */
+	DT_MAP_BELL,	  /* ring buffer: wakes the consumer */
+	DT_MAP_SPECS,	  /* speculations: a word of state each */
+	DT_MAP_SPECDATA,  /* their data: by speculation x CPUs + CPU */
 	DT_MAP_ASSOC	  /* the first associative array's; one each follows */
 } dt_mapid_t;
 

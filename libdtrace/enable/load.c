@@ -7,12 +7,12 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <linux/perf_event.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "enable/enable.h"
@@ -61,10 +61,11 @@ static int refused(dtrace_hdl_t *hdl, enum bpf_prog_type type, const char *name,
 	return -1;
 }
 
-static int load(dtrace_hdl_t *hdl, dt_enabling_t *en, enum bpf_prog_type type, const char *name,
-		dt_emit_t *e, int *fd)
+static int load(dtrace_hdl_t *hdl, dt_enabling_t *en, enum bpf_prog_type type, int attach_type,
+		const char *name, dt_emit_t *e, int *fd)
 {
-	LIBBPF_OPTS(bpf_prog_load_opts, opts);
+	LIBBPF_OPTS(bpf_prog_load_opts, opts,
+		    .expected_attach_type = (enum bpf_attach_type)attach_type);
 	int got;
 
 	resolve_maps(en, e);
@@ -88,6 +89,8 @@ static const char *program_name(const dt_program_t *p)
 		return p->ecbs[0]->name;
 	case DT_ATTACH_RAWTP:
 		return p->attach->target;
+	case DT_ATTACH_UPROBE:
+		return p->attach->is_return ? "dt_uretprobe" : "dt_uprobe";
 	default:
 		return "dt_sample";
 	}
@@ -97,16 +100,18 @@ int dt_programs_load(dtrace_hdl_t *hdl, dt_enabling_t *en)
 {
 	for (uint32_t i = 0; i < en->nprograms; i++) {
 		dt_program_t *p = en->programs[i];
+		int type = p->attach->kind == DT_ATTACH_UPROBE ? dt_uprobe_attach_type(en) : 0;
 
-		if (load(hdl, en, p->attach->prog_type, program_name(p), &p->code, &p->fd) != 0)
+		if (load(hdl, en, p->attach->prog_type, type, program_name(p), &p->code,
+			 &p->fd) != 0)
 			return -1;
 	}
-	if (load(hdl, en, BPF_PROG_TYPE_RAW_TRACEPOINT, "dt_switch", &en->switch_code,
+	if (load(hdl, en, BPF_PROG_TYPE_RAW_TRACEPOINT, 0, "dt_switch", &en->switch_code,
 		 &en->switch_fd) != 0)
 		return -1;
 	if (!en->env.needs_vtimestamp)
 		return 0;
-	return load(hdl, en, BPF_PROG_TYPE_RAW_TRACEPOINT, "dt_ontime", &en->ontime_code,
+	return load(hdl, en, BPF_PROG_TYPE_RAW_TRACEPOINT, 0, "dt_ontime", &en->ontime_code,
 		    &en->ontime_fd);
 }
 
@@ -142,14 +147,16 @@ static int attach_rawtp(dtrace_hdl_t *hdl, dt_program_t *p)
 	return 0;
 }
 
-/* A clock event on one CPU that runs the program: its descriptor, or -errno. */
-static int open_clock(const dt_program_t *p, int cpu)
+/* A counter on one CPU that runs the program: its descriptor, or -errno. */
+static int open_counter(const dt_program_t *p, int cpu)
 {
 	struct perf_event_attr attr = {
-	    .type = PERF_TYPE_SOFTWARE,
+	    .type = p->attach->event_type,
 	    .size = sizeof(attr),
-	    .config = PERF_COUNT_SW_CPU_CLOCK,
+	    .config = p->attach->event,
 	    .sample_period = p->attach->period,
+	    .exclude_user = p->attach->no_user,
+	    .exclude_kernel = p->attach->no_kernel,
 	};
 	int fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 
@@ -165,12 +172,14 @@ static int open_clock(const dt_program_t *p, int cpu)
 	return fd;
 }
 
-static int attach_clock(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_program_t *p)
+static int attach_counter(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_program_t *p)
 {
 	int fd = -ENODEV;
 
 	for (int cpu = 0; cpu < (int)en->env.ncpus; cpu++) {
-		fd = open_clock(p, cpu);
+		if (en->env.only_cpu >= 0 && cpu != en->env.only_cpu)
+			continue;
+		fd = open_counter(p, cpu);
 		if (fd == -ENODEV) /* the CPU is offline */
 			continue;
 		if (fd < 0)
@@ -180,7 +189,7 @@ static int attach_clock(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_program_t *p)
 			return 0;
 	}
 	if (p->nlinks == 0 || (fd < 0 && fd != -ENODEV))
-		return dt_set_error(hdl, EDT_ATTACH, "failed to start a clock: %s",
+		return dt_set_error(hdl, EDT_ATTACH, "failed to start a counter: %s",
 				    strerror(-fd));
 	return 0;
 }
@@ -204,7 +213,9 @@ int dt_programs_attach(dtrace_hdl_t *hdl, dt_enabling_t *en)
 		if (p->attach->kind == DT_ATTACH_RAWTP)
 			err = attach_rawtp(hdl, p);
 		else if (p->attach->kind == DT_ATTACH_SAMPLE)
-			err = attach_clock(hdl, en, p);
+			err = attach_counter(hdl, en, p);
+		else if (p->attach->kind == DT_ATTACH_UPROBE)
+			err = dt_uprobes_attach(hdl, en, p);
 		if (err != 0)
 			return -1;
 	}
@@ -236,32 +247,78 @@ int dt_program_fire(dtrace_hdl_t *hdl, const dt_program_t *p)
 		   : 0;
 }
 
-/* Attempts until a CPU that is always at work is given up: each is a call of some us. */
-#define DT_SWITCH_TRIES 100000
+void dt_programs_count_missed(dt_enabling_t *en)
+{
+	uint64_t missed = 0;
+
+	for (uint32_t i = 0; i < en->nprograms; i++) {
+		struct bpf_prog_info info = {0};
+		uint32_t size = sizeof(info);
+
+		if (en->programs[i]->fd >= 0 &&
+		    bpf_obj_get_info_by_fd(en->programs[i]->fd, &info, &size) == 0)
+			missed += info.recursion_misses;
+	}
+	if (missed > en->missed)
+		en->missed = missed;
+}
+
+/*
+ * How long a CPU may be always at work before it is given up, in ns: while tracing the
+ * consumer has another turn; at the end a program may still be in chill().
+ */
+#define DT_SWITCH_PATIENCE 20000000
+#define DT_STOP_PATIENCE 5000000000
+#define DT_SWITCH_EAGER 32 /* attempts without a pause: each is a call of some us */
+
+static int64_t now(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
+}
+
+/* For a CPU on which nothing of ours can run. */
+static int switch_idle(dt_enabling_t *en, uint32_t cpu, dt_switch_t what)
+{
+	if (what == DT_SWITCH_PRINCIPAL)
+		en->cpus[cpu].principal_active ^= 1;
+	else if (what == DT_SWITCH_AGGREGATION)
+		en->cpus[cpu].aggregation_active ^= 1;
+	return 0;
+}
 
 int dt_cpu_switch(dtrace_hdl_t *hdl, dt_enabling_t *en, uint32_t cpu, dt_switch_t what)
 {
 	uint64_t ctx = what;
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .ctx_in = &ctx, .ctx_size_in = sizeof(ctx),
 		    .flags = BPF_F_TEST_RUN_ON_CPU, .cpu = cpu);
+	const struct timespec pause = {.tv_nsec = 20000};
+	int64_t patience = en->state->activity == DT_ACTIVITY_ACTIVE ? DT_SWITCH_PATIENCE
+								     : DT_STOP_PATIENCE;
+	int64_t until = 0;
 
-	for (int i = 0; i < DT_SWITCH_TRIES; i++) {
+	if (en->switch_fd < 0) /* all is unloaded */
+		return switch_idle(en, cpu, what);
+	for (int i = 0;; i++) {
 		int err = bpf_prog_test_run_opts(en->switch_fd, &opts);
 
-		if (err == -ENXIO) { /* the CPU is offline: nothing runs there */
-			if (what == DT_SWITCH_PRINCIPAL)
-				en->cpus[cpu].principal_active ^= 1;
-			else if (what == DT_SWITCH_AGGREGATION)
-				en->cpus[cpu].aggregation_active ^= 1;
-			return 0;
-		}
+		if (err == -ENXIO) /* the CPU is offline */
+			return switch_idle(en, cpu, what);
+		if (err == -EINTR || err == -EAGAIN)
+			continue;
 		if (err != 0)
 			return dt_set_error(hdl, -err, "failed to switch the buffers of CPU %u: %s",
 					    cpu, strerror(-err));
 		if (opts.retval == 0)
 			return 0;
-		if (i > 16)
-			sched_yield();
+		if (i < DT_SWITCH_EAGER)
+			continue;
+		if (i == DT_SWITCH_EAGER)
+			until = now() + patience;
+		if (now() > until)
+			return 1;
+		nanosleep(&pause, NULL);
 	}
-	return dt_set_error(hdl, EBUSY, "the buffers of CPU %u are always in use", cpu);
 }

@@ -27,9 +27,12 @@ static int make_map(dtrace_hdl_t *hdl, dt_enabling_t *en, uint32_t id, const cha
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = flags);
 	int fd = bpf_map_create(type, name, key, value, entries, &opts);
 
-	if (fd < 0)
+	if (fd < 0) {
+		en->map_error = -fd;
+		en->map_failed = id;
 		return dt_set_error(hdl, EDT_MAP, "failed to make the map %s (%u x %u bytes): %s",
 				    name, entries, value, strerror(-fd));
+	}
 	en->maps[id] = fd;
 	return 0;
 }
@@ -134,14 +137,39 @@ static bool uses(const dt_enabling_t *en, uint32_t map)
 	return false;
 }
 
+/* commit() copies up to specsize bytes to wherever they fit: the verifier, which adds the
+ * largest place to the largest size, must find memory there. */
+static uint32_t principal_size(const dt_cgenv_t *env)
+{
+	return page_align(env->bufsize + (env->commits ? env->specsize : 0));
+}
+
+static int make_specs(dtrace_hdl_t *hdl, dt_enabling_t *en)
+{
+	const dt_cgenv_t *env = &en->env;
+	uint32_t n = env->nspec ? env->nspec : 1, states = page_align(n * sizeof(uint64_t));
+
+	if (uses(en, DT_MAP_SPECDATA) &&
+	    make_array(hdl, en, DT_MAP_SPECDATA, "dt_specdata",
+		       (uint32_t)sizeof(dt_kspec_t) + env->specsize, n * env->ncpus, 0) != 0)
+		return -1;
+	if (!uses(en, DT_MAP_SPECS))
+		return 0;
+	if (make_array(hdl, en, DT_MAP_SPECS, "dt_specs", states, 1, BPF_F_MMAPABLE) != 0 ||
+	    map_window(hdl, en->maps[DT_MAP_SPECS], &en->specs_window, states) != 0)
+		return -1;
+	en->specs = en->specs_window.address;
+	return 0;
+}
+
 static int make_buffers(dtrace_hdl_t *hdl, dt_enabling_t *en)
 {
 	dt_cgenv_t *env = &en->env;
 	const uint32_t n = env->ncpus;
 
 	if (uses(en, DT_MAP_PRINCIPAL) &&
-	    make_array(hdl, en, DT_MAP_PRINCIPAL, "dt_principal", env->bufsize, 2 * n,
-		       BPF_F_MMAPABLE) != 0)
+	    make_array(hdl, en, DT_MAP_PRINCIPAL, "dt_principal", principal_size(env),
+		       env->nbuffers * n, BPF_F_MMAPABLE) != 0)
 		return -1;
 	if (uses(en, DT_MAP_AGGREGATION) &&
 	    make_array(hdl, en, DT_MAP_AGGREGATION, "dt_aggregation", env->aggsize, 2 * n,
@@ -149,7 +177,7 @@ static int make_buffers(dtrace_hdl_t *hdl, dt_enabling_t *en)
 		return -1;
 	if (uses(en, DT_MAP_SCRATCH) &&
 	    make_array(hdl, en, DT_MAP_SCRATCH, "dt_scratch", dt_scratch_bytes(env),
-		       n * DT_NLEVELS, 0) != 0)
+		       n * DT_NAREAS, 0) != 0)
 		return -1;
 	if (uses(en, DT_MAP_BELL) && make_map(hdl, en, DT_MAP_BELL, "dt_bell", BPF_MAP_TYPE_RINGBUF,
 					      0, 0, DT_BELL_SIZE, 0) != 0)
@@ -163,24 +191,26 @@ int dt_maps_create(dtrace_hdl_t *hdl, dt_enabling_t *en)
 {
 	dt_cgenv_t *env = &en->env;
 	uint32_t state = page_align(env->state_size);
-	uint32_t cpus = env->ncpus * (uint32_t)sizeof(dt_kcpu_t);
+	uint32_t cpus = env->npossible * (uint32_t)sizeof(dt_kcpu_t);
+	uint32_t n = DT_MAP_ASSOC + env->nassocs;
 
-	en->nmaps = DT_MAP_ASSOC + env->nassocs;
-	en->maps = dt_arena_alloc(en->arena, en->nmaps * sizeof(*en->maps));
+	en->map_error = 0;
+	en->maps = dt_arena_alloc(en->arena, n * sizeof(*en->maps));
 	if (!en->maps)
 		return dt_set_errno(hdl, EDT_NOMEM);
-	memset(en->maps, 0xff, en->nmaps * sizeof(*en->maps));
+	memset(en->maps, 0xff, n * sizeof(*en->maps));
+	en->nmaps = n;
 	if (make_array(hdl, en, DT_MAP_STATE, "dt_state", state, 1, BPF_F_MMAPABLE) != 0 ||
-	    make_array(hdl, en, DT_MAP_CPUS, "dt_cpus", sizeof(dt_kcpu_t), env->ncpus,
+	    make_array(hdl, en, DT_MAP_CPUS, "dt_cpus", sizeof(dt_kcpu_t), env->npossible,
 		       BPF_F_MMAPABLE) != 0 ||
 	    make_strings(hdl, en) != 0 || make_self(hdl, en) != 0 || make_assocs(hdl, en) != 0 ||
-	    make_buffers(hdl, en) != 0 ||
+	    make_buffers(hdl, en) != 0 || make_specs(hdl, en) != 0 ||
 	    map_window(hdl, en->maps[DT_MAP_STATE], &en->state_window, state) != 0 ||
 	    map_window(hdl, en->maps[DT_MAP_CPUS], &en->cpus_window, page_align(cpus)) != 0)
 		return -1;
 	en->state = en->state_window.address;
 	en->cpus = en->cpus_window.address;
-	for (uint32_t cpu = 0; cpu < env->ncpus; cpu++)
+	for (uint32_t cpu = 0; cpu < env->npossible; cpu++)
 		for (int b = 0; b < 2; b++)
 			en->cpus[cpu].aggregation_used[b] = env->entries_offset;
 	return 0;
@@ -204,8 +234,10 @@ void dt_maps_destroy(dt_enabling_t *en)
 	}
 	unmap(&en->state_window);
 	unmap(&en->cpus_window);
+	unmap(&en->specs_window);
 	en->state = NULL;
 	en->cpus = NULL;
+	en->specs = NULL;
 	for (uint32_t i = 0; i < en->nmaps; i++)
 		if (en->maps[i] >= 0)
 			close(en->maps[i]);
@@ -215,10 +247,11 @@ void dt_maps_destroy(dt_enabling_t *en)
 void *dt_buffer_window(dt_enabling_t *en, dt_mapid_t map, uint32_t cpu, uint32_t buffer,
 		       uint32_t size)
 {
-	uint32_t index = cpu * 2 + buffer;
-	uint32_t whole = map == DT_MAP_PRINCIPAL ? en->env.bufsize : en->env.aggsize;
-	dt_window_t *w = map == DT_MAP_PRINCIPAL ? &en->principal[index]
-						 : &en->aggregation[index];
+	bool is_principal = map == DT_MAP_PRINCIPAL;
+	uint32_t index = cpu * (is_principal ? en->env.nbuffers : 2) + buffer;
+	uint32_t whole = is_principal ? principal_size(&en->env) : en->env.aggsize;
+	dt_window_t *w = is_principal ? &en->principal[cpu * 2 + buffer]
+				      : &en->aggregation[index];
 	size_t want = DT_PAGE;
 	void *p;
 

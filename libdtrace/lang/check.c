@@ -6,11 +6,7 @@
  */
 #include "lang/check.h"
 
-static const dtrace_attribute_t stable = {
-    DTRACE_STABILITY_STABLE,
-    DTRACE_STABILITY_STABLE,
-    DTRACE_CLASS_COMMON,
-};
+#include "lang/translate.h"
 
 static void check_predicate(dt_compile_t *c, dt_clause_t *clause)
 {
@@ -21,6 +17,7 @@ static void check_predicate(dt_compile_t *c, dt_clause_t *clause)
 		dt_compile_error(c, D_PRED_SCALAR, n->line, n->column,
 				 "predicate result must be of scalar type, not \"%s\"",
 				 dt_type_name(n->type, type, sizeof(type)));
+	dt_check_no_xlate(c, n);
 	clause->predicate = n;
 }
 
@@ -42,6 +39,7 @@ static void check_statement(dt_compile_t *c, dt_clause_t *clause, dt_stmt_t *stm
 	dt_node_t *n = stmt->expr;
 
 	if (stmt->kind == DT_S_AGG) {
+		dt_check_agg_order(c, clause, stmt->agg);
 		dt_check_aggregation(c, clause, stmt);
 		return;
 	}
@@ -68,12 +66,23 @@ static void check_clause(dt_compile_t *c, dt_clause_t *clause)
 	dt_stmt_t *stmt;
 
 	clause->naggs = 0;
-	clause->destructive = false;
+	clause->destructive = clause->speculates = clause->commits = false;
 	clause->records = clause->stmts == NULL;
+	c->clause = clause;
+	c->attributes = dt_attr_stable;
+	dt_check_descriptions(c, clause);
+	clause->descattr = c->attributes;
+
+	c->attributes = dt_attr_stable;
 	if (clause->predicate != NULL)
 		check_predicate(c, clause);
-	for (stmt = clause->stmts; stmt != NULL; stmt = stmt->next)
+	for (stmt = clause->stmts; stmt != NULL; stmt = stmt->next) {
 		check_statement(c, clause, stmt);
+		dt_check_no_xlate(c, stmt->expr);
+		dt_check_no_xlate(c, stmt->agg);
+	}
+	clause->stmtattr = c->attributes;
+	c->clause = NULL;
 }
 
 /* Inlines that no clause has named so far must be right all the same. */
@@ -84,7 +93,11 @@ static void check_inlines(dt_compile_t *c)
 
 	for (i = 0; i < DT_IDHASH_SIZE; i++) {
 		for (ident = c->hdl->idents[i]; ident != NULL; ident = ident->next) {
-			if (ident->kind == DT_I_INLINE && ident->inline_body != NULL)
+			if (ident->kind != DT_I_INLINE || ident->inline_body == NULL)
+				continue;
+			if (ident->nkeys > 0)
+				dt_check_inline_params(c, ident);
+			else
 				dt_check_inline(c, ident, ident->inline_body);
 		}
 	}
@@ -92,12 +105,16 @@ static void check_inlines(dt_compile_t *c)
 
 void dt_check(dt_compile_t *c)
 {
+	dtrace_proginfo_t *info = &c->prog->info;
 	dt_clause_t *clause;
 
-	c->prog->info.dpi_descattr = stable;
-	c->prog->info.dpi_stmtattr = stable;
-	for (clause = c->prog->clauses; clause != NULL; clause = clause->next)
+	info->dpi_descattr = info->dpi_stmtattr = dt_attr_stable;
+	for (clause = c->prog->clauses; clause != NULL; clause = clause->next) {
 		check_clause(c, clause);
+		info->dpi_descattr = dt_attr_min(info->dpi_descattr, clause->descattr);
+		info->dpi_stmtattr = dt_attr_min(info->dpi_stmtattr, clause->stmtattr);
+	}
+	dt_check_translators(c);
 	check_inlines(c);
 	dt_ident_forget_this(c->hdl);
 }

@@ -8,6 +8,9 @@
  *	check_name.c	names, members, indexing, declaration by first assignment
  *	check_call.c	subroutines and actions against their prototypes
  *	check_agg.c	aggregating statements
+ *	check_probe.c	probe descriptions, args[]
+ *	attribute.c	stability
+ *	translate.c	translators, inlines with parameters
  *	fold.c		constant folding
  *	ident.c		identifiers and built-ins
  *
@@ -81,6 +84,8 @@ dt_node_t *dt_check_convert(dt_compile_t *, dt_node_t *, dt_type_t *);
 dt_node_t *dt_check_assignable(dt_compile_t *, dt_node_t *, dt_type_t *);
 /* An array or function as the pointer it stands for in C; others unchanged. */
 dt_node_t *dt_check_decay(dt_compile_t *, dt_node_t *);
+/* The same type but for names of integers, and for qualifiers. */
+bool dt_check_is_same_type(dt_compile_t *, dt_type_t *, dt_type_t *);
 
 /* The types that C's integer promotions and usual arithmetic conversions give. */
 dt_type_t *dt_check_promoted(dt_compile_t *, const dt_node_t *);
@@ -90,6 +95,8 @@ dt_type_t *dt_check_common_type(dt_compile_t *, const dt_node_t *, const dt_node
 /* What an lvalue is part of: a variable, an array's element, or memory (DEREF). */
 const dt_node_t *dt_check_lvalue_root(const dt_node_t *);
 bool dt_check_lies_in_userland(const dt_node_t *);
+/* Whether a value is by its type a pointer into the traced process. */
+bool dt_check_is_userland(dt_compile_t *, const dt_node_t *);
 
 /* Bytes of what a pointer points to; 1 for void. opname, such as "+=", is for messages. */
 uint64_t dt_check_pointee_size(dt_compile_t *, const dt_node_t *, const char *opname);
@@ -101,6 +108,8 @@ dt_node_t *dt_check_offset(dt_compile_t *, dt_op_t, dt_node_t *pointer, dt_node_
 dt_node_t *dt_check_name(dt_compile_t *, dt_node_t *);
 dt_node_t *dt_check_index(dt_compile_t *, dt_node_t *);
 dt_node_t *dt_check_member(dt_compile_t *, dt_node_t *);
+/* &`name at the place of a node, for the NAME node: a constant, whose type may be void *. */
+dt_node_t *dt_check_symbol_address(dt_compile_t *, const dt_node_t *at, dt_node_t *);
 /*
  * The left side of an assignment. A variable that is not there yet is declared with the
  * type; an existing one keeps its own. opname, such as "+=", is for messages.
@@ -110,6 +119,8 @@ dt_node_t *dt_check_target(dt_compile_t *, dt_node_t *, dt_type_t *, const char 
 void dt_check_keys(dt_compile_t *, dt_ident_t *, dt_node_t *at, dt_node_t **list);
 /* An inline's body, once. */
 void dt_check_inline(dt_compile_t *, dt_ident_t *, const dt_node_t *at);
+/* The same for one with parameters: translate.c. */
+void dt_check_inline_params(dt_compile_t *, dt_ident_t *);
 
 /* ---- check_call.c, check_agg.c -------------------------------------------- */
 
@@ -121,6 +132,8 @@ dt_node_t *dt_check_keycall(dt_compile_t *, dt_node_t *);
 /* A statement whose call is an action. */
 void dt_check_action(dt_compile_t *, dt_clause_t *, dt_stmt_t *, const dt_builtin_t *);
 void dt_check_aggregation(dt_compile_t *, dt_clause_t *, dt_stmt_t *);
+/* That aggregating may follow what the clause has done so far. */
+void dt_check_agg_order(dt_compile_t *, const dt_clause_t *, const dt_node_t *);
 /* Raises D_PROTO_LEN, or the tag. */
 _Noreturn void dt_check_badlength(dt_compile_t *, const dt_node_t *, dt_errtag_t,
 				  const char *name, int passed, int least, int most);
@@ -129,6 +142,27 @@ _Noreturn void dt_check_badarg(dt_compile_t *, const dt_node_t *, dt_errtag_t,
 			       const char *name, int number, const char *expected);
 /* What to call a node's type in a message: "aggregation" for one. */
 const char *dt_check_typename(const dt_node_t *, char *buf, size_t);
+
+/* ---- attribute.c ----------------------------------------------------------- */
+
+struct dt_probe;
+
+extern const dtrace_attribute_t dt_attr_stable;
+/* The stability that a name of this kind has unless a pragma says otherwise. */
+dtrace_attribute_t dt_attr_initial(dt_identkind_t, uint32_t id);
+dtrace_attribute_t dt_attr_min(dtrace_attribute_t, dtrace_attribute_t);
+/* The description or statement at hand uses something of these attributes. Raises
+ * D_ATTR_MIN when they are below option amin. */
+void dt_attr_join(dt_compile_t *, int line, int column, const char *name,
+		  dtrace_attribute_t);
+void dt_attr_join_probe(dt_compile_t *, const dt_pdesc_t *, const struct dt_probe *);
+
+/* ---- check_probe.c ---------------------------------------------------------- */
+
+/* That each of a clause's descriptions matches a probe. */
+void dt_check_descriptions(dt_compile_t *, const dt_clause_t *);
+/* args[index] at the place of a node. */
+dt_node_t *dt_check_args(dt_compile_t *, dt_node_t *at, dt_node_t *index);
 
 /* ---- fold.c --------------------------------------------------------------- */
 

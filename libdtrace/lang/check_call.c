@@ -141,6 +141,8 @@ static dt_node_t *convert_arg(dt_compile_t *c, dt_node_t *n, dt_type_t *type)
 {
 	const dt_type_t *to = dt_type_resolve(c->hdl, type);
 
+	if (to->kind == DT_K_STRING && dt_check_is_zero(c, n)) /* NULL */
+		return dt_check_node(c, n, DT_N_CAST, c->hdl->types.string, n);
 	if (to->kind == DT_K_INT && to->size < sizeof(uint64_t) && !dt_check_is_int(c, n))
 		return NULL;
 	return dt_check_assignable(c, n, type);
@@ -165,6 +167,43 @@ static _Noreturn void not_subroutine(dt_compile_t *c, const dt_node_t *n,
 	    n->string);
 }
 
+/* What rw_read_held() and its like can look into: a struct rw_semaphore, an rwlock_t. */
+static bool is_rwlock(dt_compile_t *c, const dt_node_t *n)
+{
+	const dt_type_t *pointer = dt_check_type(c, n);
+	dt_type_t *lock;
+	uint32_t offset;
+
+	if (pointer->kind != DT_K_PTR)
+		return false;
+	lock = dt_type_resolve(c->hdl, pointer->ref);
+	if (lock->kind != DT_K_STRUCT)
+		return false;
+	return (lock->name != NULL && strcmp(lock->name, "rw_semaphore") == 0) ||
+	       dt_type_member(c->hdl, lock, "raw_lock", &offset) != NULL;
+}
+
+/* What a subroutine asks for that its prototype does not say. */
+static void check_special(dt_compile_t *c, const dt_node_t *n, const char *name)
+{
+	switch (n->ident->id) {
+	case DT_SUBR_COPYOUT:
+	case DT_SUBR_COPYOUTSTR:
+		if (c->clause != NULL)
+			c->clause->destructive = true;
+		break;
+	case DT_SUBR_RW_ISWRITER:
+	case DT_SUBR_RW_READ_HELD:
+	case DT_SUBR_RW_WRITE_HELD:
+		if (!is_rwlock(c, n->list))
+			dt_check_badarg(c, n->list, D_PROTO_ARG, name, 1,
+					"struct rw_semaphore * or rwlock_t *");
+		break;
+	default:
+		break;
+	}
+}
+
 dt_node_t *dt_check_call(dt_compile_t *c, dt_node_t *n)
 {
 	const dt_builtin_t *builtin = dt_builtin_find(n->string);
@@ -185,6 +224,7 @@ dt_node_t *dt_check_call(dt_compile_t *c, dt_node_t *n)
 		dt_check_badlength(c, n, D_PROTO_LEN, name, passed, least, most);
 	types = param_types(c, n, builtin->args);
 	n->list = dt_check_list(c, n->list, dt_check_expr);
+	check_special(c, n, name);
 	for (link = &n->list; *link != NULL; link = &(*link)->next, i++) {
 		next = (*link)->next;
 		arg = convert_arg(c, *link, types[i]);
@@ -214,8 +254,10 @@ static const dt_actiontags_t actiontags[] = {
      D_NORMALIZE_AGGBAD},
     {DT_ACTION_NORMALIZE, D_NORMALIZE_PROTO, D_NORMALIZE_SCALAR, D_NORMALIZE_AGGARG,
      D_NORMALIZE_AGGBAD},
+    {DT_ACTION_JSTACK, D_USTACK_PROTO, D_USTACK_FRAMES, D_PROTO_ARG, D_PROTO_ARG},
     {DT_ACTION_PRINTA, D_PRINTA_PROTO, D_PROTO_ARG, D_PRINTA_AGGARG, D_PRINTA_AGGBAD},
     {DT_ACTION_STACK, D_STACK_PROTO, D_STACK_SIZE, D_PROTO_ARG, D_PROTO_ARG},
+    {DT_ACTION_TRACEMEM, D_PROTO_LEN, D_TRACEMEM_ADDR, D_PROTO_ARG, D_PROTO_ARG},
     {DT_ACTION_TRUNC, D_TRUNC_PROTO, D_TRUNC_SCALAR, D_TRUNC_AGGARG, D_TRUNC_AGGBAD},
     {DT_ACTION_USTACK, D_USTACK_PROTO, D_USTACK_FRAMES, D_PROTO_ARG, D_PROTO_ARG},
 };
@@ -270,7 +312,9 @@ static dt_node_t *check_constarg(dt_compile_t *c, const dt_actioncall_t *a, dt_n
 	dt_errtag_t tag = a->tags->value;
 	char what[80];
 
-	if (a->builtin->ident.id == DT_ACTION_USTACK && a->number == 2)
+	if (a->builtin->ident.id == DT_ACTION_TRACEMEM)
+		tag = D_TRACEMEM_SIZE;
+	else if (a->builtin->ident.id != DT_ACTION_STACK && a->number == 2)
 		tag = D_USTACK_STRSIZE;
 	snprintf(what, sizeof(what), "%s argument #%d", a->name, a->number);
 	n = dt_check_const(c, n, tag, what);
@@ -280,20 +324,41 @@ static dt_node_t *check_constarg(dt_compile_t *c, const dt_actioncall_t *a, dt_n
 	return n;
 }
 
+/* The tags of what cannot be recorded: an aggregation, nothing, a value of no known type. */
+typedef struct dt_valuetags {
+	dt_errtag_t agg, void_, dyn;
+} dt_valuetags_t;
+
+static dt_valuetags_t value_tags(const dt_actioncall_t *a)
+{
+	switch (a->builtin->ident.id) {
+	case DT_ACTION_TRACE:
+		return (dt_valuetags_t){D_TRACE_AGG, D_TRACE_VOID, D_TRACE_DYN};
+	case DT_ACTION_PRINT:
+		return (dt_valuetags_t){D_PRINT_AGG, D_PRINT_VOID, D_PRINT_DYN};
+	default:
+		return (dt_valuetags_t){D_PRINTF_ARG_TYPE, D_PRINTF_ARG_TYPE,
+					D_PRINTF_ARG_TYPE};
+	}
+}
+
 /* Any value that can be recorded: for "..." */
 static dt_node_t *check_anyarg(dt_compile_t *c, const dt_actioncall_t *a, dt_node_t *n)
 {
-	bool is_trace = a->builtin->ident.id == DT_ACTION_TRACE;
+	bool is_print = a->builtin->ident.id == DT_ACTION_PRINT;
+	dt_valuetags_t tags = value_tags(a);
 	const dt_type_t *value;
 	char type[DT_TYPESTR];
 
 	if (n->kind == DT_N_AGG)
-		dt_compile_error(c, is_trace ? D_TRACE_AGG : D_PRINTF_ARG_TYPE, n->line,
-				 n->column,
+		dt_compile_error(c, tags.agg, n->line, n->column,
 				 "%s may not be applied to an aggregation: use "
 				 "printa( )",
 				 a->name);
-	n = dt_check_datum(c, n);
+	/* A stack or a symbol, by a conversion of its own. */
+	if (a->format != NULL && dt_check_is_keycall(n))
+		return dt_check_keycall(c, n);
+	n = is_print ? dt_check_expr(c, n) : dt_check_datum(c, n);
 	value = dt_check_type(c, n);
 	switch (dt_check_is_incomplete(value) ? DT_K_FORWARD : value->kind) {
 	case DT_K_INT:
@@ -305,16 +370,13 @@ static dt_node_t *check_anyarg(dt_compile_t *c, const dt_actioncall_t *a, dt_nod
 	case DT_K_ARRAY:
 		return n;
 	case DT_K_VOID:
-		dt_compile_error(c, is_trace ? D_TRACE_VOID : D_PRINTF_ARG_TYPE, n->line,
-				 n->column, "%s may not be applied to a void expression",
+		dt_compile_error(c, tags.void_, n->line, n->column, "%s may not be applied to a void expression",
 				 a->name);
 	case DT_K_DYN:
-		dt_compile_error(c, is_trace ? D_TRACE_DYN : D_PRINTF_ARG_TYPE, n->line,
-				 n->column, "%s may not be applied to a dynamic expression",
+		dt_compile_error(c, tags.dyn, n->line, n->column, "%s may not be applied to a dynamic expression",
 				 a->name);
 	default:
-		dt_compile_error(c, is_trace ? D_TRACE_DYN : D_PRINTF_ARG_TYPE, n->line,
-				 n->column,
+		dt_compile_error(c, tags.dyn, n->line, n->column,
 				 "%s may not be applied to a value of type \"%s\"", a->name,
 				 dt_type_name(n->type, type, sizeof(type)));
 	}
@@ -323,16 +385,24 @@ static dt_node_t *check_anyarg(dt_compile_t *c, const dt_actioncall_t *a, dt_nod
 static dt_node_t *check_typedarg(dt_compile_t *c, const dt_actioncall_t *a, dt_node_t *n,
 				 dt_type_t *type)
 {
+	bool is_tracemem = a->builtin->ident.id == DT_ACTION_TRACEMEM, is_userland;
+	dt_errtag_t tag = is_tracemem && a->number > 1 ? D_TRACEMEM_DYNSIZE : a->tags->value;
 	char expected[DT_TYPESTR];
 	dt_node_t *arg;
 
 	dt_type_name(type, expected, sizeof(expected));
 	if (n->kind == DT_N_AGG)
-		dt_check_badarg(c, n, a->tags->value, a->name, a->number, expected);
-	n = dt_check_expr(c, n);
-	arg = convert_arg(c, n, type);
+		dt_check_badarg(c, n, tag, a->name, a->number, expected);
+	n = dt_check_value(c, n);
+	is_userland = dt_check_is_userland(c, n);
+	/* An address is a pointer to anything, or a number. */
+	if (is_tracemem && a->number == 1 && dt_check_type(c, n)->kind == DT_K_PTR)
+		arg = dt_check_convert(c, n, type);
+	else
+		arg = convert_arg(c, n, type);
 	if (arg == NULL)
-		dt_check_badarg(c, n, a->tags->value, a->name, a->number, expected);
+		dt_check_badarg(c, n, tag, a->name, a->number, expected);
+	arg->is_userland = is_userland;
 	return arg;
 }
 
@@ -405,7 +475,7 @@ static dt_errtag_t tag_by_name(const char *name)
 		if (strcmp(dt_errtag_name((dt_errtag_t)tag), name) == 0)
 			return (dt_errtag_t)tag;
 	}
-	return D_PRINTF_ARG_TYPE;
+	return D_PRINTF_FMT;
 }
 
 static void *make_format(dt_compile_t *c, dt_actioncall_t *a, dt_type_t *const *types,
@@ -419,7 +489,7 @@ static void *make_format(dt_compile_t *c, dt_actioncall_t *a, dt_type_t *const *
 	format = a->naggs > 0 ? dtrace_printa_create(c->hdl, text->string)
 			      : dtrace_printf_create(c->hdl, text->string);
 	if (format == NULL)
-		dt_compile_error(c, D_PRINTF_FMT, text->line, text->column, "%s",
+		dt_compile_error(c, tag_by_name(c->hdl->errtag), text->line, text->column, "%s",
 				 dtrace_errmsg(c->hdl, dtrace_errno(c->hdl)));
 	dt_compile_on_error(c, format_undo, format);
 	if (dt_format_check(c->hdl, format, a->builtin->ident.name, types, n, a->naggs,
@@ -481,6 +551,7 @@ static dt_type_t *action_type(const dtrace_hdl_t *hdl, uint32_t id)
 	case DT_ACTION_STACK:
 		return hdl->types.stack;
 	case DT_ACTION_USTACK:
+	case DT_ACTION_JSTACK:
 		return hdl->types.ustack;
 	case DT_ACTION_SYM:
 	case DT_ACTION_MOD:
@@ -512,7 +583,7 @@ static void check_args(dt_compile_t *c, dt_actioncall_t *a, dt_node_t *n,
 	if (n->type == NULL)
 		n->type = c->hdl->types.void_;
 	count_params(builtin->args, &least, &most);
-	if (id == DT_ACTION_TRACE)
+	if (id == DT_ACTION_TRACE || id == DT_ACTION_PRINT)
 		least = most = 1;
 	if (passed < least || passed > most)
 		dt_check_badlength(c, n, a->tags->length, a->name, passed, least, most);
@@ -533,6 +604,7 @@ bool dt_check_is_keycall(const dt_node_t *n)
 	switch (builtin->ident.id) {
 	case DT_ACTION_STACK:
 	case DT_ACTION_USTACK:
+	case DT_ACTION_JSTACK:
 	case DT_ACTION_SYM:
 	case DT_ACTION_MOD:
 	case DT_ACTION_FUNC:
@@ -554,11 +626,75 @@ dt_node_t *dt_check_keycall(dt_compile_t *c, dt_node_t *n)
 	return n;
 }
 
+/* Actions of DTrace that nothing can do here: refused where they are written. */
+static void check_available(dt_compile_t *c, const dt_node_t *n, const dt_builtin_t *builtin)
+{
+	const char *why;
+
+	switch (builtin->ident.id) {
+	case DT_ACTION_BREAKPOINT:
+	case DT_ACTION_PANIC:
+		why = "no program may stop this kernel";
+		break;
+	case DT_ACTION_PCAP:
+		why = "packets are not captured";
+		break;
+	default:
+		return;
+	}
+	dt_compile_error(c, D_ACT_NOTHERE, n->line, n->column,
+			 "%s( ) is not available on this system: %s", n->string, why);
+}
+
+/*
+ * What may stand together in a clause: what follows speculate() is recorded for later, so
+ * it must be data; and commit() takes the place of the clause's own record.
+ */
+static void check_order(dt_compile_t *c, const dt_clause_t *clause, const dt_node_t *n,
+			const dt_builtin_t *builtin)
+{
+	uint32_t id = builtin->ident.id;
+	bool records = builtin->flags & DT_ACTION_RECORDS;
+	const char *what = NULL;
+	dt_errtag_t tag = D_SPEC_SPEC;
+
+	if (id == DT_ACTION_SPECULATE && clause->speculates)
+		what = "speculate( ) may not follow speculate( )";
+	else if (id == DT_ACTION_SPECULATE && clause->commits)
+		tag = D_SPEC_COMM, what = "speculate( ) may not follow commit( )";
+	else if (id == DT_ACTION_SPECULATE && clause->records)
+		tag = D_SPEC_DREC, what = "speculate( ) may not follow data-recording action(s)";
+	else if (id == DT_ACTION_COMMIT && clause->commits)
+		tag = D_COMM_COMM, what = "commit( ) may not follow commit( )";
+	else if (id == DT_ACTION_COMMIT && (clause->records || clause->naggs > 0))
+		tag = D_COMM_DREC, what = "commit( ) may not follow data-recording action(s)";
+	else if (id == DT_ACTION_EXIT && clause->speculates)
+		tag = D_EXIT_SPEC, what = "exit( ) may not follow speculate( )";
+	else if ((builtin->flags & DT_ACTION_DESTRUCTIVE) && clause->speculates)
+		tag = D_ACT_SPEC, what = "destructive actions may not follow speculate( )";
+	else if (records && clause->commits)
+		tag = D_DREC_COMM, what = "data-recording actions may not follow commit( )";
+	if (what != NULL)
+		dt_compile_error(c, tag, n->line, n->column, "%s", what);
+}
+
+void dt_check_agg_order(dt_compile_t *c, const dt_clause_t *clause, const dt_node_t *n)
+{
+	if (clause->speculates)
+		dt_compile_error(c, D_AGG_SPEC, n->line, n->column,
+				 "aggregating actions may not follow speculate( )");
+	if (clause->commits)
+		dt_compile_error(c, D_AGG_COMM, n->line, n->column,
+				 "aggregating actions may not follow commit( )");
+}
+
 void dt_check_action(dt_compile_t *c, dt_clause_t *clause, dt_stmt_t *stmt,
 		     const dt_builtin_t *builtin)
 {
 	dt_actioncall_t a = {.number = 0};
 
+	check_available(c, stmt->expr, builtin);
+	check_order(c, clause, stmt->expr, builtin);
 	check_args(c, &a, stmt->expr, builtin);
 	check_format(c, &a, stmt);
 	stmt->kind = DT_S_ACTION;
@@ -566,4 +702,6 @@ void dt_check_action(dt_compile_t *c, dt_clause_t *clause, dt_stmt_t *stmt,
 		clause->records = true;
 	if (builtin->flags & DT_ACTION_DESTRUCTIVE)
 		clause->destructive = true;
+	clause->speculates |= builtin->ident.id == DT_ACTION_SPECULATE;
+	clause->commits |= builtin->ident.id == DT_ACTION_COMMIT;
 }

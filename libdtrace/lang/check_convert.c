@@ -10,6 +10,8 @@
  */
 #include "lang/check.h"
 
+#include <string.h>
+
 /* ---- What a type is --------------------------------------------------------- */
 
 dt_type_t *dt_check_type(dt_compile_t *c, const dt_node_t *n)
@@ -75,6 +77,30 @@ bool dt_check_is_incomplete(const dt_type_t *type)
 bool dt_check_is_zero(dt_compile_t *c, const dt_node_t *n)
 {
 	return n->kind == DT_N_INT && n->value == 0 && dt_check_is_scalar(c, n);
+}
+
+bool dt_check_is_same_type(dt_compile_t *c, dt_type_t *a, dt_type_t *b)
+{
+	a = dt_type_resolve(c->hdl, a);
+	b = dt_type_resolve(c->hdl, b);
+	if (a == b)
+		return true;
+	if (is_int(a) && is_int(b))
+		return a->size == b->size && a->is_signed == b->is_signed;
+	if (a->kind != b->kind)
+		return false;
+	if (a->kind == DT_K_PTR || a->kind == DT_K_ARRAY)
+		return a->count == b->count && dt_check_is_same_type(c, a->ref, b->ref);
+	return a->name != NULL && b->name != NULL && strcmp(a->name, b->name) == 0;
+}
+
+bool dt_check_is_userland(dt_compile_t *c, const dt_node_t *n)
+{
+	const dt_type_t *type = dt_check_type(c, n);
+
+	return type->kind == DT_K_PTR &&
+	       (dt_type_qualifiers(n->type) | dt_type_qualifiers(type->ref)) &
+		   DT_TQ_USERLAND;
 }
 
 /* ---- Conversions -------------------------------------------------------------- */

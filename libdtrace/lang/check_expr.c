@@ -6,6 +6,8 @@
  */
 #include "lang/check.h"
 
+#include "lang/translate.h"
+
 static const char *op_name(dt_op_t op, bool assigning)
 {
 	static const char *const names[][2] = {
@@ -271,14 +273,15 @@ static dt_node_t *address(dt_compile_t *c, dt_node_t *n)
 	const dt_node_t *root;
 	char name[DT_IDENTSTR];
 
+	if (n->left->kind == DT_N_NAME && n->left->value == DT_NAME_KERNEL)
+		return dt_check_symbol_address(c, n, n->left);
 	n->left = dt_check_expr(c, n->left);
 	root = dt_check_lvalue_root(n->left);
 	if (root->kind == DT_N_VAR || root->kind == DT_N_INDEX) {
-		if (root->ident->kind != DT_I_KSYM)
-			dt_compile_error(c, D_OP_LVAL, n->line, n->column,
-					 "cannot take the address of %s: only what lies in "
-					 "memory has one",
-					 dt_ident_display(root->ident, name, sizeof(name)));
+		dt_compile_error(c, D_OP_LVAL, n->line, n->column,
+				 "cannot take the address of %s: only what lies in memory has "
+				 "one",
+				 dt_ident_display(root->ident, name, sizeof(name)));
 	} else if (root->kind != DT_N_DEREF) {
 		dt_compile_error(c, D_OP_LVAL, n->line, n->column,
 				 "operator & requires an lvalue as its operand");
@@ -377,6 +380,8 @@ static dt_node_t *cast(dt_compile_t *c, dt_node_t *n)
 				 dt_type_name(n->type, b, sizeof(b)));
 	if (to->kind == DT_K_STRING && dt_check_is_string(c, left))
 		return left;
+	if (left->kind == DT_N_XLATE && dt_check_is_same_type(c, left->type, n->type))
+		return left;
 	n->left = left;
 	n->is_userland = left->is_userland && to->kind == DT_K_PTR;
 	return dt_fold(c, n);
@@ -442,13 +447,17 @@ static dt_node_t *offset_of(dt_compile_t *c, dt_node_t *n)
 static void need_writable(dt_compile_t *c, const dt_node_t *n, const dt_node_t *target,
 			  const char *opname)
 {
-	const dt_node_t *root = dt_check_lvalue_root(target);
+	const dt_node_t *root = dt_check_lvalue_root(target), *part;
 	const dt_type_t *type =
 	    root == target && root->ident != NULL ? root->ident->type : target->type;
 	dt_kind_t kind = dt_check_type(c, target)->kind;
 	char name[DT_TYPESTR];
 
-	if (root->kind != DT_N_DEREF && root->kind != DT_N_VAR && root->kind != DT_N_INDEX)
+	for (part = target; part != root && !part->is_translated;)
+		part = part->left;
+	if (part->is_translated ||
+	    (root->kind != DT_N_DEREF && root->kind != DT_N_VAR &&
+	     root->kind != DT_N_INDEX))
 		dt_compile_error(c, D_OP_LVAL, n->line, n->column,
 				 "operator %s can only be applied to an lvalue", opname);
 	if (root->ident != NULL &&
@@ -513,10 +522,46 @@ static dt_type_t *declared_type(dt_compile_t *c, const dt_node_t *n, dt_node_t *
 	}
 }
 
+/*
+ * variable = xlate<T>(value): the variable keeps the value, and is from then on translated
+ * wherever it is read.
+ */
+static dt_node_t *assign_translation(dt_compile_t *c, dt_node_t *n, dt_node_t *right)
+{
+	dt_node_t *value = right->left, *target;
+	dt_ident_t *ident;
+
+	if (n->left->kind != DT_N_NAME)
+		dt_check_no_xlate(c, right);
+	target = dt_check_target(c, n->left, declared_type(c, n, value), "=");
+	if (target->kind == DT_N_XLATE) {
+		if (!dt_check_is_same_type(c, target->type, right->type) ||
+		    target->translator != right->translator)
+			bad_pair(c, n, "=", target, right);
+		target = target->left;
+	} else {
+		/* Only its first assignment makes a variable a translated one. */
+		ident = target->kind == DT_N_VAR ? target->ident : NULL;
+		if (ident == NULL || ident->kind != DT_I_VAR ||
+		    ident->order + 1 != c->hdl->nidents)
+			bad_pair(c, n, "=", target, right);
+		ident->xlate_type = right->type;
+	}
+	n->left = target;
+	n->right = dt_check_assignable(c, value, target->type);
+	n->type = target->type;
+	if (n->right == NULL)
+		bad_pair(c, n, "=", target, right);
+	return n;
+}
+
 static dt_node_t *assign(dt_compile_t *c, dt_node_t *n)
 {
 	const char *opname = op_name(n->op, true);
 	dt_node_t *right = dt_check_expr(c, n->right), *converted;
+
+	if (n->op == DT_OP_NONE && right->kind == DT_N_XLATE)
+		return assign_translation(c, n, right);
 
 	if (n->op != DT_OP_NONE) {
 		n->right = dt_check_decay(c, right);
@@ -563,7 +608,7 @@ static dt_node_t *incdec(dt_compile_t *c, dt_node_t *n)
 
 static dt_node_t *check_kind(dt_compile_t *c, dt_node_t *n)
 {
-	char a[DT_TYPESTR], b[DT_TYPESTR];
+	dt_node_t *value;
 
 	switch (n->kind) {
 	case DT_N_INT:
@@ -607,42 +652,39 @@ static dt_node_t *check_kind(dt_compile_t *c, dt_node_t *n)
 		dt_compile_error(c, D_AGG_VALUE, n->line, n->column,
 				 "aggregation @%s may not be used as a value", n->string);
 	case DT_N_XLATE:
-		n->left = dt_check_expr(c, n->left);
-		dt_compile_error(c, D_XLATE_NONE, n->line, n->column,
-				 "cannot translate from \"%s\" to \"%s\"",
-				 dt_type_name(n->left->type, a, sizeof(a)),
-				 dt_type_name(n->type, b, sizeof(b)));
+		value = dt_check_expr(c, n->left);
+		return dt_check_xlate(c, n, n->type, dt_check_decay(c, value));
 	default:
 		return n;
 	}
 }
 
-/* Whether the value is a pointer into the traced process. */
-static bool is_userland(dt_compile_t *c, const dt_node_t *n)
-{
-	const dt_type_t *type = dt_check_type(c, n);
-
-	return type->kind == DT_K_PTR &&
-	       (dt_type_qualifiers(n->type) | dt_type_qualifiers(type->ref)) &
-		   DT_TQ_USERLAND;
-}
-
 dt_node_t *dt_check_expr(dt_compile_t *c, dt_node_t *n)
 {
 	n->next = NULL;
+	if (n->is_checked)
+		return n;
 	n = check_kind(c, n);
 	if (dt_check_is_string(c, n))
 		n->type = c->hdl->types.string; /* without typedefs and qualifiers */
-	n->is_userland = n->is_userland || is_userland(c, n);
+	n->is_userland = n->is_userland || dt_check_is_userland(c, n);
+	n->is_checked = true;
 	return n;
 }
 
 dt_node_t *dt_check_datum(dt_compile_t *c, dt_node_t *n)
 {
 	n = dt_check_expr(c, n);
-	if (dt_check_type(c, n)->kind == DT_K_ARRAY && dt_check_is_strlike(c, n))
-		return dt_check_convert(c, n, c->hdl->types.string);
-	return n;
+	switch (dt_check_type(c, n)->kind) {
+	case DT_K_ARRAY:
+		return dt_check_is_strlike(c, n)
+			   ? dt_check_convert(c, n, c->hdl->types.string)
+			   : n;
+	case DT_K_FUNC:
+		return dt_check_decay(c, n);
+	default:
+		return n;
+	}
 }
 
 dt_node_t *dt_check_value(dt_compile_t *c, dt_node_t *n)

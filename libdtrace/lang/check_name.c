@@ -13,16 +13,22 @@
 #include <string.h>
 
 #include "consume/consume.h"
+#include "lang/library.h"
+#include "lang/translate.h"
+#include "types/typetab.h"
 
 /* Nodes that one inline may expand to: inlines of inlines must not explode. */
 #define INLINE_MAX 4096
 
-static dt_node_t *to_var(dt_node_t *n, dt_ident_t *ident)
+static dt_node_t *to_var(dt_compile_t *c, dt_node_t *n, dt_ident_t *ident)
 {
+	dt_attr_join(c, n->line, n->column, ident->name, ident->attributes);
 	n->kind = DT_N_VAR;
 	n->ident = ident;
 	n->type = ident->type;
-	return n;
+	n->is_checked = true;
+	n->is_userland = dt_check_is_userland(c, n);
+	return ident->xlate_type == NULL ? n : dt_check_xlate(c, n, ident->xlate_type, n);
 }
 
 static dt_node_t *to_int(dt_node_t *n, dt_type_t *type, uint64_t value)
@@ -88,6 +94,7 @@ static dt_node_t *to_inline(dt_compile_t *c, dt_node_t *n, dt_ident_t *ident)
 		dt_compile_error(c, D_ARR_BADREF, line, column,
 				 "%s may not be referenced without an index", ident->name);
 	dt_check_inline(c, ident, n);
+	dt_attr_join(c, line, column, ident->name, ident->attributes);
 	*n = *ident->inline_body;
 	n->line = line;
 	n->column = column;
@@ -98,10 +105,52 @@ static dt_node_t *to_inline(dt_compile_t *c, dt_node_t *n, dt_ident_t *ident)
 
 /* ---- Names -------------------------------------------------------------------- */
 
-static dt_node_t *kernel_symbol(dt_compile_t *c, dt_node_t *n)
+/* The address of a kernel symbol, which must be one that a program can use. */
+static uint64_t symbol_address(dt_compile_t *c, const dt_node_t *n, const char *symbol)
+{
+	uint64_t address = dt_kernel_address(c->hdl, symbol);
+
+	if (dt_btf_is_percpu(c->hdl, symbol))
+		dt_compile_error(c, D_SYM_PERCPU, n->line, n->column,
+				 "`%s is a per-CPU variable, of which there is one on each CPU: "
+				 "it may not be referenced",
+				 n->string);
+	if (address != 0)
+		return address;
+	if (dt_type_kernel_var(c->hdl, symbol) == NULL)
+		dt_compile_error(c, D_IDENT_UNDEF, n->line, n->column,
+				 "failed to resolve `%s: Unknown symbol name", n->string);
+	dt_compile_error(c, D_IDENT_UNDEF, n->line, n->column,
+			 "failed to resolve `%s: the running kernel does not tell the address "
+			 "of its variables (CONFIG_KALLSYMS_ALL)",
+			 n->string);
+}
+
+/* The symbol itself: "module`name" and "name" mean the same. */
+static const char *symbol_name(const dt_node_t *n)
 {
 	const char *quote = strrchr(n->string, '`');
-	const char *symbol = quote == NULL ? n->string : quote + 1;
+
+	return quote == NULL ? n->string : quote + 1;
+}
+
+/* What lies in memory at the symbol's address. */
+static dt_node_t *to_symbol(dt_compile_t *c, dt_node_t *n, dt_ident_t *ident)
+{
+	dt_type_t *pointer = dt_check_pointer_to(c, ident->type);
+
+	dt_attr_join(c, n->line, n->column, ident->name, ident->attributes);
+	n->left = dt_check_new_int(c, n, pointer, ident->address);
+	n->left->is_checked = true;
+	n->kind = DT_N_DEREF;
+	n->ident = ident; /* it may not be written */
+	n->type = ident->type;
+	return n;
+}
+
+static dt_node_t *kernel_symbol(dt_compile_t *c, dt_node_t *n)
+{
+	const char *symbol = symbol_name(n);
 	size_t length = strlen(symbol);
 	char *key = dt_compile_alloc(c, length + 2);
 	dt_ident_t *ident;
@@ -112,22 +161,30 @@ static dt_node_t *kernel_symbol(dt_compile_t *c, dt_node_t *n)
 	memcpy(key + 1, symbol, length + 1);
 	ident = dt_ident_lookup(c->hdl, DT_SCOPE_GLOBAL, key);
 	if (ident != NULL)
-		return to_var(n, ident);
+		return to_symbol(c, n, ident);
 
-	address = dt_kernel_address(c->hdl, symbol);
-	if (address == 0)
-		dt_compile_error(c, D_IDENT_UNDEF, n->line, n->column,
-				 "failed to resolve `%s: no such kernel symbol is visible",
-				 n->string);
+	address = symbol_address(c, n, symbol);
 	type = dt_type_kernel_var(c->hdl, symbol);
 	if (type == NULL)
 		dt_compile_error(c, D_SYM_NOTYPES, n->line, n->column,
-				 "no type information is available for kernel symbol `%s",
-				 n->string);
+				 "no type information is available for kernel symbol `%s: only "
+				 "its address, &`%s, may be used",
+				 n->string, n->string);
 	ident = dt_ident_add(c, DT_SCOPE_GLOBAL, DT_I_KSYM, key);
 	ident->address = address;
 	ident->type = type;
-	return to_var(n, ident);
+	return to_symbol(c, n, ident);
+}
+
+dt_node_t *dt_check_symbol_address(dt_compile_t *c, const dt_node_t *at, dt_node_t *n)
+{
+	const char *symbol = symbol_name(n);
+	dt_type_t *type = dt_type_kernel_var(c->hdl, symbol);
+	uint64_t address = symbol_address(c, n, symbol);
+
+	type = type == NULL ? c->hdl->types.void_ptr : dt_check_pointer_to(c, type);
+	dt_attr_join(c, n->line, n->column, n->string, dt_attr_initial(DT_I_KSYM, 0));
+	return dt_check_new_int(c, at, type, address);
 }
 
 static dt_node_t *builtin_name(dt_compile_t *c, dt_node_t *n, const dt_builtin_t *builtin)
@@ -141,7 +198,7 @@ static dt_node_t *builtin_name(dt_compile_t *c, dt_node_t *n, const dt_builtin_t
 		dt_compile_error(c, D_ARR_BADREF, n->line, n->column,
 				 "array %s may not be referenced without an index",
 				 n->string);
-	return to_var(n, dt_builtin_ident(c, builtin, n));
+	return to_var(c, n, dt_builtin_ident(c, builtin, n));
 }
 
 static _Noreturn void undefined_name(dt_compile_t *c, const dt_node_t *n)
@@ -154,21 +211,26 @@ static _Noreturn void undefined_name(dt_compile_t *c, const dt_node_t *n)
 			 n->value == DT_SCOPE_SELF ? "self->" : "this->", n->string);
 }
 
+static dt_node_t *to_enumerator(dt_compile_t *c, dt_node_t *n,
+				const dt_enumerator_t *enumerator)
+{
+	bool is_small = enumerator->value == (int32_t)enumerator->value;
+
+	return to_int(n, is_small ? c->hdl->types.int_ : c->hdl->types.long_,
+		      (uint64_t)enumerator->value);
+}
+
 /* A name that no program declared: D's own constants and built-ins. NULL: unknown. */
 static dt_node_t *predefined_name(dt_compile_t *c, dt_node_t *n)
 {
 	const dt_builtin_t *builtin = dt_builtin_find(n->string);
 	const dt_enumerator_t *enumerator;
-	bool is_small;
 
 	if (builtin != NULL)
 		return builtin_name(c, n, builtin);
 	enumerator = dt_enumerator_lookup(c->hdl, n->string, NULL);
-	if (enumerator != NULL) {
-		is_small = enumerator->value == (int32_t)enumerator->value;
-		return to_int(n, is_small ? c->hdl->types.int_ : c->hdl->types.long_,
-			      (uint64_t)enumerator->value);
-	}
+	if (enumerator != NULL)
+		return to_enumerator(c, n, enumerator);
 	if (strcmp(n->string, "NULL") == 0)
 		return to_int(n, c->hdl->types.void_ptr, 0);
 	return NULL;
@@ -176,18 +238,24 @@ static dt_node_t *predefined_name(dt_compile_t *c, dt_node_t *n)
 
 dt_node_t *dt_check_name(dt_compile_t *c, dt_node_t *n)
 {
+	const dt_enumerator_t *enumerator;
 	dt_ident_t *ident;
 	dt_node_t *known;
 
 	if (n->value == DT_NAME_KERNEL)
 		return kernel_symbol(c, n);
 	ident = dt_ident_lookup(c->hdl, (dt_scope_t)n->value, n->string);
-	if (ident == NULL) {
-		known = n->value == DT_SCOPE_GLOBAL ? predefined_name(c, n) : NULL;
-		if (known == NULL)
-			undefined_name(c, n);
-		return known;
+	if (ident == NULL && n->value == DT_SCOPE_GLOBAL) {
+		known = predefined_name(c, n);
+		if (known != NULL)
+			return known;
+		if (dt_library_name(c, n->string))
+			ident = dt_ident_lookup(c->hdl, DT_SCOPE_GLOBAL, n->string);
+		else if ((enumerator = dt_kernel_enumerator(c->hdl, n->string)) != NULL)
+			return to_enumerator(c, n, enumerator);
 	}
+	if (ident == NULL)
+		undefined_name(c, n);
 	if (ident->kind == DT_I_INLINE)
 		return to_inline(c, n, ident);
 	if (ident->kind == DT_I_ASSOC || ident->nkeys > 0)
@@ -196,7 +264,7 @@ dt_node_t *dt_check_name(dt_compile_t *c, dt_node_t *n)
 				 n->string);
 	if (ident->type->kind == DT_K_DYN)
 		undefined_name(c, n);
-	return to_var(n, ident);
+	return to_var(c, n, ident);
 }
 
 /* ---- Keys --------------------------------------------------------------------- */
@@ -359,6 +427,8 @@ static dt_node_t *builtin_element(dt_compile_t *c, dt_node_t *n,
 	dt_ident_t *ident = dt_builtin_ident(c, builtin, n->left);
 
 	n->list = only_index(c, n);
+	if (ident->id == DT_VAR_ARGS)
+		return dt_check_args(c, n, n->list);
 	n->left = NULL;
 	n->ident = ident;
 	n->type = ident->type;
@@ -412,6 +482,11 @@ dt_node_t *dt_check_index(dt_compile_t *c, dt_node_t *n)
 	if (!is_variable_name(n->left))
 		return pointer_element(c, n);
 	ident = dt_ident_lookup(c->hdl, (dt_scope_t)n->left->value, n->left->string);
+	if (ident == NULL && n->left->value == DT_SCOPE_GLOBAL &&
+	    dt_library_name(c, n->left->string))
+		ident = dt_ident_lookup(c->hdl, DT_SCOPE_GLOBAL, n->left->string);
+	if (ident != NULL && ident->kind == DT_I_INLINE && ident->nkeys > 0)
+		return dt_check_inline_call(c, n, ident);
 	if (ident != NULL && ident->kind == DT_I_ASSOC) {
 		if (ident->type->kind == DT_K_DYN)
 			undefined_name(c, n->left);
@@ -425,7 +500,7 @@ dt_node_t *dt_check_index(dt_compile_t *c, dt_node_t *n)
 
 dt_node_t *dt_check_member(dt_compile_t *c, dt_node_t *n)
 {
-	bool by_pointer = n->left->kind == DT_N_DEREF;
+	bool by_pointer = n->left->kind == DT_N_DEREF && !n->left->is_checked;
 	const dt_member_t *member;
 	const dt_type_t *type;
 	char name[DT_TYPESTR];
@@ -440,13 +515,18 @@ dt_node_t *dt_check_member(dt_compile_t *c, dt_node_t *n)
 			    "operator -> requires a pointer to a struct or union, "
 			    "not \"%s\"",
 			    dt_type_name(owner->type, name, sizeof(name)));
+		if (owner->kind == DT_N_XLATE)
+			return dt_check_xlmember(c, n, owner);
 		n->left->left = owner;
 		n->left->type = type->ref;
+		n->left->is_checked = true;
 	} else {
 		n->left = dt_check_expr(c, n->left);
 	}
 
 	type = dt_check_type(c, n->left);
+	if (n->left->kind == DT_N_XLATE && type->kind != DT_K_PTR)
+		return dt_check_xlmember(c, n, n->left);
 	if (dt_check_is_incomplete(type))
 		dt_compile_error(
 		    c, D_OP_INCOMPLETE, n->line, n->column,

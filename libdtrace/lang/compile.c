@@ -14,7 +14,10 @@
 #include <string.h>
 
 #include "handle.h"
+#include "lang/cpp.h"
 #include "lang/lex.h"
+#include "lang/library.h"
+#include "lang/source.h"
 #include "types/typetab.h"
 
 #define PROGRAM_MAX (16 << 20) /* bytes of source */
@@ -37,7 +40,7 @@ void dt_compile_error(dt_compile_t *cc, dt_errtag_t tag, int line, int column,
 {
 	dtrace_hdl_t *hdl = cc->hdl;
 	const char *name = dt_errtag_name(tag);
-	char message[1024], prefix[64] = "", place[32] = "";
+	char message[1024], prefix[64] = "", place[300];
 	va_list arguments;
 
 	/* What is printed may lie in the handle's own message: format it first. */
@@ -47,14 +50,15 @@ void dt_compile_error(dt_compile_t *cc, dt_errtag_t tag, int line, int column,
 
 	if (cc->cflags & DTRACE_C_ETAGS)
 		snprintf(prefix, sizeof(prefix), "[%s] ", name);
-	if (line > 0)
-		snprintf(place, sizeof(place), "line %d: ", line);
-	dt_set_error(hdl, tag == D_NOMEM ? EDT_NOMEM : EDT_COMPILER, "%s%s%s", prefix,
+	dt_source_place(hdl, line, place, sizeof(place));
+	if (tag == D_NOMEM)
+		cc->error = EDT_NOMEM;
+	dt_set_error(hdl, cc->error != 0 ? cc->error : EDT_COMPILER, "%s%s%s", prefix,
 		     place, message);
 	snprintf(hdl->errtag, sizeof(hdl->errtag), "%s", name);
-	hdl->errline = line;
+	hdl->errline = DT_LINE_NUMBER(line);
 	hdl->errcolumn = column;
-	longjmp(cc->unwind, 1);
+	longjmp(*cc->unwind, 1);
 }
 
 void *dt_compile_alloc(dt_compile_t *cc, size_t size)
@@ -121,6 +125,7 @@ static void compile_fail(dt_compile_t *cc)
 	dt_types_set_compile(cc->hdl, NULL);
 	for (dt_undo_t *note = cc->undo; note != NULL; note = note->next)
 		note->undo(cc->hdl, note->argument);
+	free(cc->preprocessed);
 	dt_arena_destroy(cc->prog->arena);
 }
 
@@ -143,6 +148,7 @@ static dtrace_prog_t *compile_end(dt_compile_t *cc)
 	dtrace_prog_t *prog = cc->prog;
 
 	dt_types_set_compile(hdl, NULL);
+	free(cc->preprocessed);
 	prog->cflags = cc->cflags;
 	gather_info(prog);
 	*hdl->progs_tail = prog;
@@ -150,35 +156,85 @@ static dtrace_prog_t *compile_end(dt_compile_t *cc)
 	return prog;
 }
 
-dtrace_prog_t *dt_compile_program(dtrace_hdl_t *hdl, const char *text, size_t length,
-				  dtrace_probespec_t spec, uint32_t cflags, int argc,
-				  char *const argv[])
+/* What is compiled, and how. */
+typedef struct dt_source {
+	const char *text;
+	size_t length;
+	const char *library; /* its name, for a D library; NULL: a program */
+	dtrace_probespec_t spec;
+	uint32_t cflags;
+	int argc;
+	char *const *argv;
+} dt_source_t;
+
+static void compile_source(dt_compile_t *cc, const dt_source_t *source)
+{
+	cc->text = source->text;
+	cc->length = source->length;
+	cc->first_line = 1;
+	cc->spec = source->spec;
+	cc->cflags = source->cflags | cc->hdl->cflags;
+	cc->argc = source->argc;
+	cc->argv = source->argv;
+	cc->arg_used = dt_compile_alloc(cc, (size_t)source->argc * sizeof(bool) + 1);
+	if (source->library != NULL) {
+		cc->is_library = true;
+		cc->first_line += dt_source_add(cc->hdl, source->library);
+		cc->cflags &= ~(uint32_t)(DTRACE_C_CPP | DTRACE_C_PSPEC);
+		cc->cflags |= DTRACE_C_EMPTY;
+	}
+	if (cc->cflags & DTRACE_C_CPP)
+		dt_cpp_run(cc);
+	dt_parse(cc);
+	dt_check(cc);
+	dt_macro_check_unused(cc);
+	dt_pragma_check_unused(cc);
+}
+
+static dtrace_prog_t *compile(dtrace_hdl_t *hdl, const dt_source_t *source)
 {
 	dt_compile_t *cc = compile_begin(hdl);
+	jmp_buf unwind;
 
 	if (cc == NULL)
 		return NULL;
-	if (setjmp(cc->unwind) != 0) {
+	cc->unwind = &unwind;
+	if (setjmp(unwind) != 0) {
 		/* cc lies in the arena and has not changed since; what it holds is current.
 		 */
 		compile_fail(cc);
 		return NULL;
 	}
-
-	cc->text = text;
-	cc->length = length;
-	cc->spec = spec;
-	cc->cflags = cflags | hdl->cflags;
-	cc->argc = argc;
-	cc->argv = argv;
-	cc->arg_used = dt_compile_alloc(cc, (size_t)argc * sizeof(bool) + 1);
-	if (cc->cflags & DTRACE_C_CPP)
-		dt_compile_error(cc, D_UNSUPPORTED, 0, 0,
-				 "preprocessing of programs is not supported yet");
-	dt_parse(cc);
-	dt_check(cc);
-	dt_macro_check_unused(cc);
+	compile_source(cc, source);
 	return compile_end(cc);
+}
+
+dtrace_prog_t *dt_compile_program(dtrace_hdl_t *hdl, const char *text, size_t length,
+				  dtrace_probespec_t spec, uint32_t cflags, int argc,
+				  char *const argv[])
+{
+	const dt_source_t source = {.text = text,
+				    .length = length,
+				    .spec = spec,
+				    .cflags = cflags,
+				    .argc = argc,
+				    .argv = argv};
+
+	if (dt_library_load(hdl, cflags | hdl->cflags) != 0)
+		return NULL;
+	return compile(hdl, &source);
+}
+
+dtrace_prog_t *dt_compile_library(dtrace_hdl_t *hdl, const char *text, size_t length,
+				  const char *name, uint32_t cflags)
+{
+	const dt_source_t source = {.text = text,
+				    .length = length,
+				    .library = name,
+				    .spec = DTRACE_PROBESPEC_NONE,
+				    .cflags = cflags};
+
+	return compile(hdl, &source);
 }
 
 /* ---- The public functions ---------------------------------------------- */
@@ -278,8 +334,8 @@ int dtrace_stmt_iter(dtrace_hdl_t *hdl, dtrace_prog_t *prog, dtrace_stmt_f *func
 		     pdesc = pdesc->next) {
 			dtrace_ecbdesc_t ecb = {.dted_probe = pdesc->desc};
 			dtrace_stmtdesc_t stmt = {.dtsd_ecbdesc = &ecb,
-						  .dtsd_descattr = prog->info.dpi_descattr,
-						  .dtsd_stmtattr = prog->info.dpi_stmtattr};
+						  .dtsd_descattr = clause->descattr,
+						  .dtsd_stmtattr = clause->stmtattr};
 			int result = function(hdl, prog, &stmt, argument);
 
 			if (result != 0)

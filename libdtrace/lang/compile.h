@@ -32,12 +32,22 @@ typedef struct dt_compile {
 	dtrace_prog_t *prog;
 	const char *text;   /* NUL-terminated */
 	size_t length;
+	int first_line;	    /* number of the text's first line, and its file (source.h) */
+	char *preprocessed; /* cpp.c: malloc'd */
 	dtrace_probespec_t spec; /* what a bare word before { names */
 	uint32_t cflags;    /* DTRACE_C_* */
 	int argc;	    /* macro arguments $0 ... */
 	char *const *argv;
 	bool *arg_used;
-	jmp_buf unwind;
+	jmp_buf *unwind;
+	int error;	    /* when not 0: dtrace_errno() in place of EDT_COMPILER */
+	dt_clause_t *clause; /* being checked; NULL: none */
+	struct dt_namepragma *name_pragmas; /* pragma.c */
+	struct dt_clauseprobes *clause_probes; /* check_probe.c */
+	struct dt_expansion *expanding; /* translate.c: innermost first */
+	bool is_library;    /* the text at hand is a D library's */
+	bool has_xlate;	    /* some statement may have a translation left in it */
+	dtrace_attribute_t attributes; /* of the description or statement at hand */
 	struct dt_lexer *lexer;
 	dt_type_t *type;    /* dt_compile_type(): the result */
 	/* Names added to the handle by this compile, newest first: undone on error. */
@@ -48,6 +58,9 @@ typedef struct dt_compile {
 dtrace_prog_t *dt_compile_program(dtrace_hdl_t *, const char *text, size_t length,
 				  dtrace_probespec_t, uint32_t cflags, int argc,
 				  char *const argv[]);
+/* The same for a D library; name: for messages. */
+dtrace_prog_t *dt_compile_library(dtrace_hdl_t *, const char *text, size_t length,
+				  const char *name, uint32_t cflags);
 
 /*
  * Raises a compile error: "line 3: syntax error near "x"". column 0: not known. With
@@ -80,5 +93,7 @@ const char *dt_errtag_name(dt_errtag_t);
 
 /* decl.c, for prototypes in builtins.def: parses a type name such as "struct x *". */
 dt_type_t *dt_parse_type(dt_compile_t *, const char *text);
+/* The same for a name that need not be one: NULL when it is no type or not known. */
+dt_type_t *dt_parse_type_try(dt_compile_t *, const char *text);
 
 #endif

@@ -290,6 +290,7 @@ static uint8_t pointer_qualifiers(dt_parser_t *p)
 typedef struct typelist {
 	struct typelist *next;
 	dt_type_t *type;
+	const char *name;
 } typelist_t;
 
 static void set_types(dt_parser_t *p, dt_declmod_t *mod, const typelist_t *list)
@@ -301,8 +302,13 @@ static void set_types(dt_parser_t *p, dt_declmod_t *mod, const typelist_t *list)
 	    dt_arena_alloc(p->cc->hdl->arena, (mod->count + 1) * sizeof(*mod->types));
 	if (mod->types == NULL)
 		dt_compile_error(p->cc, D_NOMEM, 0, 0, "out of memory");
-	for (; list != NULL; list = list->next)
-		mod->types[i++] = list->type;
+	mod->names = dt_compile_alloc(p->cc, (mod->count + 1) * sizeof(*mod->names));
+	for (; list != NULL; list = list->next, i++) {
+		mod->types[i] = list->type;
+		mod->names[i] = list->name;
+		if (list->name != NULL)
+			dt_parse_note_name(p, list->name);
+	}
 }
 
 /* keys: key {"," key} "]", key: specifiers [declarator]: of an associative array */
@@ -320,6 +326,7 @@ static void array_keys(dt_parser_t *p, dt_declmod_t *mod)
 					 "a key has no storage class");
 		*tail = dt_compile_alloc(p->cc, sizeof(**tail));
 		(*tail)->type = dt_parse_wrap(p, &spec, &d);
+		(*tail)->name = d.name;
 		tail = &(*tail)->next;
 		mod->count++;
 	} while (dt_parse_accept(p, ','));
@@ -400,6 +407,7 @@ void dt_parse_params(dt_parser_t *p, dt_declmod_t *mod)
 		}
 		*tail = dt_compile_alloc(p->cc, sizeof(**tail));
 		(*tail)->type = type;
+		(*tail)->name = declarator.name;
 		tail = &(*tail)->next;
 		mod->count++;
 	}

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * declare.c - declarations at the top level: variables of all three scopes, associative
- * arrays, typedefs, inline constants, and types alone. Translators and providers are
- * parsed, so that what is wrong with their text is said, and then refused.
+ * arrays, typedefs, inlines, and types alone.
  */
 #include <string.h>
 
@@ -172,14 +171,14 @@ static dt_node_t *inline_fold(dt_parser_t *p, dt_type_t *type, dt_node_t *body)
 	if (resolved->kind != DT_K_INT && resolved->kind != DT_K_ENUM &&
 	    resolved->kind != DT_K_PTR)
 		return body;
-	if (dt_parse_evaluate(p, body, &constant)) {
-		node = dt_node_new(p->cc, DT_N_INT, body->line, body->column);
-		node->value = constant.value;
-		node->type =
-		    constant.is_signed ? p->cc->hdl->types.long_ : p->cc->hdl->types.ulong;
-		node->height = 1;
-		body = node;
-	}
+	if (!dt_parse_evaluate(p, body, &constant))
+		return body;
+	node = dt_node_new(p->cc, DT_N_INT, body->line, body->column);
+	node->value = constant.value;
+	node->type =
+	    constant.is_signed ? p->cc->hdl->types.long_ : p->cc->hdl->types.ulong;
+	node->height = 1;
+	body = node;
 	node = dt_node_new(p->cc, DT_N_CAST, body->line, body->column);
 	node->type = type;
 	node->left = body;
@@ -187,24 +186,29 @@ static dt_node_t *inline_fold(dt_parser_t *p, dt_type_t *type, dt_node_t *body)
 	return node;
 }
 
+/* Parameters need names: there is nothing else in the body to call them by. */
+static void check_params(dt_parser_t *p, const dt_declarator_t *d, const dt_declmod_t *params)
+{
+	for (uint32_t i = 0; i < params->count; i++) {
+		if (params->names[i] == NULL)
+			dt_compile_error(p->cc, D_DECL_PROTO_NAME, d->line, d->column,
+					 "inline %s: parameter #%u must have a name",
+					 d->name, i + 1);
+	}
+}
+
 /* inline: "inline" specifiers declarator "=" assignment ";" */
 static void declare_inline(dt_parser_t *p, const dt_declspec_t *spec)
 {
 	dt_declarator_t d = dt_parse_declarator(p, DT_NAME_ALWAYS);
-	bool has_params = false;
+	dt_declmod_t *params = take_keys(&d);
 	dt_ident_t *ident;
 	dt_type_t *type;
 	dt_node_t *body;
 
-	for (const dt_declmod_t *mod = d.mods; mod != NULL; mod = mod->next)
-		has_params |= mod->kind == DT_MOD_ASSOC || mod->kind == DT_MOD_FUNC;
 	dt_parse_expect(p, '=');
 	body = dt_parse_assignment(p);
 	dt_parse_expect(p, ';');
-	if (has_params)
-		dt_compile_error(p->cc, D_UNSUPPORTED, d.line, d.column,
-				 "inline %s: an inline with arguments is not supported yet",
-				 d.name);
 
 	type = dt_parse_wrap(p, spec, &d);
 	check_variable_type(p, &d, type);
@@ -212,68 +216,18 @@ static void declare_inline(dt_parser_t *p, const dt_declspec_t *spec)
 	    dt_ident_lookup(p->cc->hdl, DT_SCOPE_GLOBAL, d.name) != NULL)
 		dt_compile_error(p->cc, D_DECL_IDRED, d.line, d.column,
 				 "%s is declared already", d.name);
-	body = inline_fold(p, type, body);
+	if (params != NULL)
+		check_params(p, &d, params);
+	else
+		body = inline_fold(p, type, body);
 	ident = dt_ident_add(p->cc, DT_SCOPE_GLOBAL, DT_I_INLINE, d.name);
 	ident->type = type;
 	ident->inline_body = body;
-}
-
-/* ---- Translators and providers ----------------------------------------- */
-
-/* translator: "translator" type "<" type [name] ">" "{" {name "=" assignment ";"} "}" ";"
- */
-static void translator(dt_parser_t *p)
-{
-	dt_token_t first = dt_parse_take(p);
-
-	dt_parse_typename(p);
-	dt_parse_expect(p, '<');
-	dt_parse_typename(p);
-	dt_parse_accept(p, DT_TOK_IDENT);
-	dt_parse_expect(p, '>');
-	dt_parse_expect(p, '{');
-	while (!dt_parse_accept(p, '}')) {
-		if (!DT_TOK_IS_WORD(dt_parse_peek(p)))
-			dt_parse_fail(p);
-		dt_parse_take(p);
-		dt_parse_expect(p, '=');
-		dt_parse_assignment(p);
-		dt_parse_expect(p, ';');
+	if (params != NULL) {
+		ident->keys = params->types;
+		ident->key_names = params->names;
+		ident->nkeys = (int)params->count;
 	}
-	dt_parse_expect(p, ';');
-	dt_compile_error(p->cc, D_UNSUPPORTED, first.line, first.column,
-			 "translators are not supported yet");
-}
-
-/* probe: "probe" name "(" params [":" "(" params] ";" */
-static void provider_probe(dt_parser_t *p)
-{
-	dt_declmod_t mod = {0};
-
-	dt_parse_expect(p, DT_TOK_PROBE);
-	dt_parse_expect(p, DT_TOK_IDENT);
-	dt_parse_expect(p, '(');
-	dt_parse_params(p, &mod);
-	if (dt_parse_accept(p, ':')) {
-		mod = (dt_declmod_t){0};
-		dt_parse_expect(p, '(');
-		dt_parse_params(p, &mod);
-	}
-	dt_parse_expect(p, ';');
-}
-
-/* provider: "provider" name "{" {probe} "}" ";" */
-static void provider(dt_parser_t *p)
-{
-	dt_token_t first = dt_parse_take(p);
-
-	dt_parse_expect(p, DT_TOK_IDENT);
-	dt_parse_expect(p, '{');
-	while (!dt_parse_accept(p, '}'))
-		provider_probe(p);
-	dt_parse_expect(p, ';');
-	dt_compile_error(p->cc, D_UNSUPPORTED, first.line, first.column,
-			 "provider definitions are not supported yet");
 }
 
 /* ---- Declarations ------------------------------------------------------ */
@@ -285,11 +239,11 @@ void dt_parse_declaration(dt_parser_t *p)
 	dt_declspec_t spec;
 
 	if (dt_parse_peek(p) == DT_TOK_TRANSLATOR) {
-		translator(p);
+		dt_parse_translator(p);
 		return;
 	}
 	if (dt_parse_peek(p) == DT_TOK_PROVIDER) {
-		provider(p);
+		dt_parse_provider(p);
 		return;
 	}
 

@@ -63,7 +63,7 @@ static bool is_seen(dt_parser_t *p, const char *name)
 	return false;
 }
 
-static void note_seen(dt_parser_t *p, const char *name)
+void dt_parse_note_name(dt_parser_t *p, const char *name)
 {
 	dt_seen_t **chain = seen_chain(p, name), *seen;
 
@@ -206,7 +206,7 @@ static dt_node_t *name_or_call(dt_parser_t *p, dt_token_t token)
 	node = node_new(p, DT_N_NAME, &token);
 	node->string = token.string;
 	node->value = DT_SCOPE_GLOBAL;
-	note_seen(p, token.string);
+	dt_parse_note_name(p, token.string);
 	/* An inline stands for a tree of its own. */
 	ident = dt_ident_lookup(p->cc->hdl, DT_SCOPE_GLOBAL, token.string);
 	if (ident != NULL && ident->kind == DT_I_INLINE)
@@ -251,8 +251,8 @@ static dt_node_t *translation(dt_parser_t *p, dt_token_t token)
 	dt_parse_expect(p, '(');
 	node->left = dt_parse_expression(p);
 	dt_parse_expect(p, ')');
-	dt_compile_error(p->cc, D_XLATE_NONE, token.line, token.column,
-			 "xlate is not supported yet");
+	node_above(p, node, node->left);
+	return node;
 }
 
 /* primary: integer | string | name | name "(" [list] ")" | kernel-name | aggregation |

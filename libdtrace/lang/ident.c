@@ -11,6 +11,7 @@
  * A failed compile takes back what it added or changed.
  */
 #include "lang/check.h"
+#include "lang/lex.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -123,6 +124,8 @@ dt_ident_t *dt_ident_add(dt_compile_t *c, dt_scope_t scope, dt_identkind_t kind,
 	ident->nkeys = kind == DT_I_ASSOC || kind == DT_I_AGG ? -1 : 0;
 	ident->type = hdl->types.dyn;
 	ident->order = hdl->nidents;
+	ident->attributes = dt_attr_initial(kind, 0);
+	dt_pragma_apply(c, ident);
 
 	dt_compile_on_error(c, ident_undo_add, ident);
 	hdl->nidents++;
@@ -247,13 +250,18 @@ dt_ident_t *dt_builtin_ident(dt_compile_t *c, const dt_builtin_t *builtin,
 				       constant->name);
 	dt_type_t *type = c->hdl->types.void_;
 
-	if (ident != NULL && ident->kind == constant->kind)
+	if (ident != NULL && ident->kind == constant->kind) {
+		dt_attr_join(c, at->line, at->column, ident->name, ident->attributes);
 		return ident;
+	}
 	if (builtin->result != NULL)
 		type = dt_builtin_type(c, builtin->result, at);
 	ident = dt_ident_add(c, DT_SCOPE_GLOBAL, constant->kind, constant->name);
 	ident->id = constant->id;
 	ident->nkeys = constant->nkeys;
 	ident->type = type;
+	ident->attributes = dt_attr_initial(constant->kind, constant->id);
+	dt_pragma_apply(c, ident);
+	dt_attr_join(c, at->line, at->column, ident->name, ident->attributes);
 	return ident;
 }

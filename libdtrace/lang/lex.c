@@ -97,7 +97,7 @@ static void skip_comment(dt_lexer_t *lexer)
 			return;
 		}
 		if (lexer->at[0] == '/' && lexer->at[1] == '*')
-			dt_compile_error(lexer->cc, D_COMM_COMM, lexer->line,
+			dt_compile_error(lexer->cc, D_SYNTAX, lexer->line,
 					 column_of(lexer, lexer->at),
 					 "/* within a comment, which begins in line %d",
 					 line);
@@ -107,7 +107,7 @@ static void skip_comment(dt_lexer_t *lexer)
 			lexer->at--;
 		}
 	}
-	dt_compile_error(lexer->cc, D_COMM_EOF, line, column,
+	dt_compile_error(lexer->cc, D_SYNTAX, line, column,
 			 "comment without its end, */");
 }
 

@@ -66,6 +66,7 @@ typedef struct dt_lexer {
 	int parens;	   /* ( and [ that are open */
 	bool in_predicate; /* a slash outside parentheses may end it */
 	bool is_trial;	   /* looking ahead: #pragma has no effect */
+	int next_line;	   /* pragma.c: the number of the line after a directive */
 	bool has_next;
 	dt_token_t next;
 	struct {
@@ -116,5 +117,9 @@ const char *dt_literal_char(dt_lexer_t *, dt_token_t *);
 /* Obeys the directive from text (after '#') to end, the end of its line. Returns the
  * number that the next line gets. */
 int dt_pragma_line(dt_lexer_t *, const char *text, const char *end);
+/* What pragmas have said of a name before it was declared. */
+void dt_pragma_apply(dt_compile_t *, dt_ident_t *);
+/* After all: raises D_PRAGMA_UNUSED for a pragma about a name that nothing has. */
+void dt_pragma_check_unused(dt_compile_t *);
 
 #endif

@@ -179,6 +179,7 @@ void dt_parse(dt_compile_t *cc)
 	dt_clause_t **tail = &cc->prog->clauses;
 	bool is_empty = true;
 
+	p->lexer.line = cc->first_line;
 	while (dt_lex_toplevel(&p->lexer)) {
 		if (*p->lexer.at == ';') {
 			dt_parse_take(p);
@@ -187,6 +188,9 @@ void dt_parse(dt_compile_t *cc)
 		is_empty = false;
 		if (dt_lex_at_declaration(&p->lexer)) {
 			dt_parse_declaration(p);
+		} else if (cc->is_library) {
+			dt_compile_error(cc, D_SYNTAX, p->lexer.line, 0,
+					 "a D library may only have declarations");
 		} else {
 			*tail = clause(p);
 			tail = &(*tail)->next;
@@ -196,11 +200,33 @@ void dt_parse(dt_compile_t *cc)
 		dt_compile_error(cc, D_EMPTY, 0, 0, "the program is empty");
 }
 
+void dt_parse_text(dt_compile_t *cc, const char *text, int line)
+{
+	dt_parser_t *p = parser_create(cc, text, strlen(text));
+
+	p->lexer.line = line;
+	while (dt_lex_toplevel(&p->lexer))
+		dt_parse_declaration(p);
+}
+
 dt_type_t *dt_parse_type(dt_compile_t *cc, const char *text)
 {
 	dt_parser_t *p = parser_create(cc, text, strlen(text));
 	dt_type_t *type = dt_parse_typename(p);
 
 	dt_parse_expect(p, DT_TOK_EOF);
+	return type;
+}
+
+dt_type_t *dt_parse_type_try(dt_compile_t *cc, const char *text)
+{
+	jmp_buf *outer = cc->unwind, here;
+	dt_type_t *volatile type = NULL;
+
+	if (setjmp(here) == 0) {
+		cc->unwind = &here;
+		type = dt_parse_type(cc, text);
+	}
+	cc->unwind = outer;
 	return type;
 }

@@ -7,7 +7,8 @@
  *	constant.c	integer constants that the parser needs at once
  *	decl.c		types: specifiers and declarators
  *	struct.c	definitions of structs, unions and enums
- *	declare.c	variables, typedefs, inlines, translators, providers
+ *	declare.c	variables, typedefs, inlines
+ *	declprov.c	translators and providers
  */
 #ifndef DT_PARSE_H
 #define DT_PARSE_H
@@ -58,10 +59,15 @@ _Noreturn void dt_parse_fail(dt_parser_t *); /* syntax error at the next token *
 void dt_parse_enter(dt_parser_t *);
 void dt_parse_leave(dt_parser_t *);
 
+/* Declarations in a text of a D library; line: its first, with its file (source.h). */
+void dt_parse_text(dt_compile_t *, const char *text, int line);
+
 /* ---- Expressions: express.c -------------------------------------------- */
 
 dt_node_t *dt_parse_expression(dt_parser_t *); /* with the comma operator */
 dt_node_t *dt_parse_assignment(dt_parser_t *); /* without */
+/* Notes that a name is a value's, so that it is not taken for a type's. */
+void dt_parse_note_name(dt_parser_t *, const char *name);
 
 /* ---- Constants: constant.c --------------------------------------------- */
 
@@ -94,6 +100,7 @@ typedef struct dt_declmod {
 	uint8_t qualifiers;
 	uint32_t count;	   /* ARRAY: elements; ASSOC, FUNC: types */
 	dt_type_t **types; /* ASSOC: keys; FUNC: parameters */
+	const char **names; /* of keys or parameters; NULL where there is none */
 	bool varargs;
 } dt_declmod_t;
 
@@ -129,5 +136,10 @@ dt_type_t *dt_parse_enum(dt_parser_t *);
 
 /* One declaration at the top level. */
 void dt_parse_declaration(dt_parser_t *);
+
+/* ---- Translators and providers: declprov.c -------------------------------- */
+
+void dt_parse_translator(dt_parser_t *);
+void dt_parse_provider(dt_parser_t *);
 
 #endif

@@ -46,7 +46,11 @@ typedef struct dt_ident {
 	/* AGG: the function and its parameters, fixed by the first use */
 	uint16_t aggfunc;
 	uint64_t aggarg; /* encoded lquantize/llquantize parameters */
+	const char **key_names; /* INLINE with parameters: theirs; keys: their types */
 	dt_node_t *inline_body;
+	/* VAR that was assigned xlate<T>(value): T; the variable holds the value */
+	dt_type_t *xlate_type;
+	dtrace_attribute_t attributes; /* its stability */
 	uint64_t address; /* KSYM */
 	uint32_t storage; /* codegen: offset in its area (set by codegen) */
 	uint32_t order;	  /* creation order in the handle, from 0 */
@@ -61,13 +65,13 @@ typedef enum dt_nodekind {
 	DT_N_NAME,   /* parser only: string, and value DT_SCOPE_SELF for self->x, DT_SCOPE_THIS
 		      * for this->x, DT_NAME_KERNEL for `x ("x" or "module`x"), otherwise
 		      * DT_SCOPE_GLOBAL; the checker replaces it */
-	DT_N_VAR,    /* ident: VAR, BUILTIN, KSYM */
+	DT_N_VAR,    /* ident: VAR, BUILTIN */
 	DT_N_INDEX,  /* ident ASSOC or BUILTIN array (args[], uregs[]) with list; or
 		      * parser: left[list]; the checker turns C indexing into DEREF(ADD) */
 	DT_N_AGG,    /* ident, list = keys (NULL: none); only where D allows one (parser:
 		      * string is the name without '@', "" for @) */
 	DT_N_UNARY,  /* op, left: - ~ ! + (logical neg is type int) */
-	DT_N_DEREF,  /* *left: an lvalue of type type */
+	DT_N_DEREF,  /* *left: an lvalue of type type; `symbol is one, with its ident */
 	DT_N_ADDR,   /* &left */
 	DT_N_MEMBER, /* left.member: left is an lvalue of struct/union type; string is the
 		      * name; after checking bit_offset, bit_size. p->m is MEMBER(DEREF(p)) */
@@ -86,7 +90,8 @@ typedef enum dt_nodekind {
 		      * after checking, of an AGGFUNC's: the value, then the increment if any */
 	DT_N_SIZEOF, /* parser: left, or type; the checker folds it to INT */
 	DT_N_OFFSETOF, /* parser: type, string */
-	DT_N_XLATE   /* type, left */
+	DT_N_XLATE   /* xlate<type>(left); the checker leaves none: what is read of one is a
+		      * member, and becomes the translator's expression for it */
 } dt_nodekind_t;
 
 typedef enum dt_op {
@@ -114,6 +119,9 @@ struct dt_node {
 	uint32_t bit_offset, bit_size; /* MEMBER */
 	uint32_t height; /* parser: of the tree below, bounded so that recursion is */
 	bool is_userland; /* pointer value that points to user memory */
+	bool is_checked;  /* checker: typed already, and may stand in several places */
+	bool is_translated; /* checker: a value, whatever it is made of */
+	struct dt_translator *translator; /* XLATE, once checked */
 };
 
 /* ---- Statements and clauses ---------------------------------------------- */
@@ -151,6 +159,8 @@ typedef struct dt_clause {
 	uint32_t naggs;	       /* aggregating statements */
 	bool records;	       /* has an action that records data (or no statement at all) */
 	bool destructive;
+	bool speculates, commits; /* has speculate(), commit() */
+	dtrace_attribute_t descattr, stmtattr; /* stability */
 } dt_clause_t;
 
 struct dt_arena;

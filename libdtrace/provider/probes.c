@@ -255,13 +255,14 @@ static void dt_desc_set(char *part, size_t size, const char *text)
 	part[length] = '\0';
 }
 
-dt_probe_t *dt_probe_add_numbered(dtrace_hdl_t *hdl, dtrace_id_t id,
-				  const dt_provider_t *provider, const char *module,
-				  const char *function, const char *name,
-				  dt_attachpoint_t *attach, uint32_t key)
+/* A probe and the number it is to have; 0: the next free one. */
+static dt_probe_t *dt_probe_make(dtrace_hdl_t *hdl, dtrace_id_t id,
+				 const dt_provider_t *provider, const char *provider_name,
+				 const char *module, const char *function,
+				 const char *name, dt_attachpoint_t *attach, uint32_t key)
 {
 	dt_probes_t *probes = hdl->probes;
-	dt_probe_t *probe = dt_probe_lookup(hdl, provider->name, module, function, name);
+	dt_probe_t *probe = dt_probe_lookup(hdl, provider_name, module, function, name);
 
 	if (probe)
 		return probe;
@@ -278,7 +279,7 @@ dt_probe_t *dt_probe_add_numbered(dtrace_hdl_t *hdl, dtrace_id_t id,
 	}
 	probe = &entry->probe;
 	probe->desc.dtpd_id = id;
-	dt_desc_set(probe->desc.dtpd_provider, DTRACE_PROVNAMELEN, provider->name);
+	dt_desc_set(probe->desc.dtpd_provider, DTRACE_PROVNAMELEN, provider_name);
 	dt_desc_set(probe->desc.dtpd_mod, DTRACE_MODNAMELEN, module);
 	dt_desc_set(probe->desc.dtpd_func, DTRACE_FUNCNAMELEN, function);
 	dt_desc_set(probe->desc.dtpd_name, DTRACE_NAMELEN, name);
@@ -303,8 +304,36 @@ dt_probe_t *dt_probe_add(dtrace_hdl_t *hdl, const dt_provider_t *provider,
 			 const char *module, const char *function, const char *name,
 			 dt_attachpoint_t *attach, uint32_t key)
 {
-	return dt_probe_add_numbered(hdl, DTRACE_IDNONE, provider, module, function, name,
-				     attach, key);
+	return dt_probe_make(hdl, DTRACE_IDNONE, provider, provider->name, module, function,
+			     name, attach, key);
+}
+
+dt_probe_t *dt_probe_add_numbered(dtrace_hdl_t *hdl, dtrace_id_t id,
+				  const dt_provider_t *provider, const char *module,
+				  const char *function, const char *name,
+				  dt_attachpoint_t *attach, uint32_t key)
+{
+	return dt_probe_make(hdl, id, provider, provider->name, module, function, name,
+			     attach, key);
+}
+
+dt_probe_t *dt_probe_add_member(dtrace_hdl_t *hdl, const dt_provider_t *provider,
+				const char *provider_name, const char *module,
+				const char *function, const char *name,
+				dt_attachpoint_t *attach, uint32_t key)
+{
+	return dt_probe_make(hdl, DTRACE_IDNONE, provider, provider_name, module, function,
+			     name, attach, key);
+}
+
+int dt_probe_describe(dtrace_hdl_t *hdl, dt_probe_t *probe)
+{
+	if (probe->is_described)
+		return 0;
+	if (probe->provider->describe && probe->provider->describe(hdl, probe) != 0)
+		return -1;
+	probe->is_described = true;
+	return 0;
 }
 
 dt_attachpoint_t *dt_attachpoint_new(dtrace_hdl_t *hdl)
@@ -318,6 +347,24 @@ dt_attachpoint_t *dt_attachpoint_new(dtrace_hdl_t *hdl)
 	attach->next = hdl->probes->attachpoints;
 	hdl->probes->attachpoints = attach;
 	return attach;
+}
+
+int dt_attachpoint_add_site(dtrace_hdl_t *hdl, dt_attachpoint_t *attach,
+			    const dt_usersite_t *site)
+{
+	if (attach->nsites == attach->site_capacity) {
+		uint32_t capacity = attach->site_capacity ? attach->site_capacity * 2 : 16;
+		dt_usersite_t *sites = dt_arena_alloc(hdl->arena, capacity * sizeof(*sites));
+
+		if (!sites)
+			return dt_set_errno(hdl, EDT_NOMEM);
+		if (attach->nsites)
+			memcpy(sites, attach->sites, attach->nsites * sizeof(*sites));
+		attach->sites = sites;
+		attach->site_capacity = capacity;
+	}
+	attach->sites[attach->nsites++] = *site;
+	return 0;
 }
 
 void *dt_provider_state(dtrace_hdl_t *hdl, const dt_provider_t *provider, size_t size)
@@ -345,8 +392,7 @@ void *dt_provider_state(dtrace_hdl_t *hdl, const dt_provider_t *provider, size_t
 
 /* ---- Matching ---------------------------------------------------------------- */
 
-/* Whether a pattern for a provider's name can mean this one, or one of this family. */
-static bool dt_provider_matches(const dt_provider_t *provider, const char *pattern)
+bool dt_provider_matches(const dt_provider_t *provider, const char *pattern)
 {
 	size_t prefix = strcspn(provider->name, "*");
 	size_t literal = strcspn(pattern, "*?[\\");
@@ -387,13 +433,15 @@ static dt_probe_t *dt_probe_find_id(dtrace_hdl_t *hdl, dtrace_id_t id)
 	return probe;
 }
 
-static bool dt_desc_matches(const dtrace_probedesc_t *pattern,
-			    const dtrace_probedesc_t *desc)
+static bool dt_desc_matches(const dtrace_probedesc_t *pattern, const dt_probe_t *probe)
 {
+	const dtrace_probedesc_t *desc = &probe->desc;
+
 	return dt_glob(pattern->dtpd_name, desc->dtpd_name) &&
 	       dt_glob(pattern->dtpd_func, desc->dtpd_func) &&
 	       dt_glob(pattern->dtpd_provider, desc->dtpd_provider) &&
-	       dt_glob(pattern->dtpd_mod, desc->dtpd_mod);
+	       (dt_glob(pattern->dtpd_mod, desc->dtpd_mod) ||
+		(probe->alias && dt_glob(pattern->dtpd_mod, probe->alias)));
 }
 
 /* By number; the other parts of the description, if there are any, must match as well. */
@@ -404,7 +452,7 @@ static int dt_probe_match_id(dtrace_hdl_t *hdl, const dtrace_probedesc_t *patter
 
 	if (!probe)
 		return -1;
-	if (!dt_desc_matches(pattern, &probe->desc))
+	if (!dt_desc_matches(pattern, probe))
 		return 0;
 	if (matches)
 		*matches = 1;
@@ -413,8 +461,9 @@ static int dt_probe_match_id(dtrace_hdl_t *hdl, const dtrace_probedesc_t *patter
 	return rv != 0 ? rv : 1;
 }
 
-int dt_probe_match(dtrace_hdl_t *hdl, const dtrace_probedesc_t *pattern, dt_probe_f *f,
-		   void *arg, uint32_t *matches)
+/* dt_probe_match() without the describing. */
+static int dt_probe_each(dtrace_hdl_t *hdl, const dtrace_probedesc_t *pattern, dt_probe_f *f,
+			 void *arg, uint32_t *matches)
 {
 	int n = 0;
 
@@ -427,7 +476,7 @@ int dt_probe_match(dtrace_hdl_t *hdl, const dtrace_probedesc_t *pattern, dt_prob
 	for (dtrace_id_t id = 1; id < hdl->probes->limit; id++) {
 		dt_probe_t *probe = hdl->probes->by_id[id];
 
-		if (!probe || !dt_desc_matches(pattern, &probe->desc))
+		if (!probe || !dt_desc_matches(pattern, probe))
 			continue;
 		n++;
 		if (matches)
@@ -438,6 +487,42 @@ int dt_probe_match(dtrace_hdl_t *hdl, const dtrace_probedesc_t *pattern, dt_prob
 			return rv;
 	}
 	return n;
+}
+
+typedef struct dt_probedescriber {
+	dt_probe_f *function;
+	void *arg;
+} dt_probedescriber_t;
+
+static int dt_probe_describe_one(dtrace_hdl_t *hdl, dt_probe_t *probe, void *arg)
+{
+	const dt_probedescriber_t *describer = arg;
+
+	if (dt_probe_describe(hdl, probe) != 0)
+		return -1;
+	return describer->function(hdl, probe, describer->arg);
+}
+
+int dt_probe_match(dtrace_hdl_t *hdl, const dtrace_probedesc_t *pattern, dt_probe_f *f,
+		   void *arg, uint32_t *matches)
+{
+	dt_probedescriber_t describer = {.function = f, .arg = arg};
+
+	return dt_probe_each(hdl, pattern, dt_probe_describe_one, &describer, matches);
+}
+
+const char *dt_probe_missing(dtrace_hdl_t *hdl, const dtrace_probedesc_t *pattern)
+{
+	const char *reason = NULL;
+
+	for (int i = 0; dt_providers[i] && !reason; i++) {
+		const dt_provider_t *provider = dt_providers[i];
+
+		if (provider->missing && pattern->dtpd_provider[0] != '\0' &&
+		    dt_provider_matches(provider, pattern->dtpd_provider))
+			reason = provider->missing(hdl, provider, pattern);
+	}
+	return reason;
 }
 
 /* ---- The public functions ---------------------------------------------------- */
@@ -462,12 +547,18 @@ int dtrace_probe_iter(dtrace_hdl_t *hdl, const dtrace_probedesc_t *pattern,
 	static const dtrace_probedesc_t all;
 	dt_probeiter_t iter = {.function = function, .arg = arg};
 	uint32_t matches;
-	int rv = dt_probe_match(hdl, pattern ? pattern : &all, dt_probe_iter_one, &iter,
-				&matches);
+	int rv = dt_probe_each(hdl, pattern ? pattern : &all, dt_probe_iter_one, &iter,
+			       &matches);
 
 	if (matches > 0)
 		return iter.result;
-	return rv == 0 ? dt_set_errno(hdl, EDT_NOPROBE) : -1;
+	if (rv != 0)
+		return -1;
+
+	const char *reason = pattern ? dt_probe_missing(hdl, pattern) : NULL;
+
+	return reason ? dt_set_error(hdl, EDT_NOPROBE, "%s", reason)
+		      : dt_set_errno(hdl, EDT_NOPROBE);
 }
 
 static int dt_probe_take_first(dtrace_hdl_t *hdl, dt_probe_t *probe, void *arg)

@@ -4,6 +4,7 @@
  * unit, every N of it) on every CPU, tick-N on one. A listing shows the customary rates;
  * any other probe is made when its name is asked for.
  */
+#include <linux/perf_event.h>
 #include <string.h>
 
 #include "arch.h"
@@ -56,6 +57,8 @@ static int dt_profile_add(dtrace_hdl_t *hdl, const dt_provider_t *provider, dtra
 	attach->kind = DT_ATTACH_SAMPLE;
 	attach->prog_type = BPF_PROG_TYPE_PERF_EVENT;
 	attach->context = DT_CONTEXT_IRQ;
+	attach->event_type = PERF_TYPE_SOFTWARE;
+	attach->event = PERF_COUNT_SW_CPU_CLOCK;
 	attach->period = period;
 	attach->every_cpu = every_cpu;
 	/* The registers stand at the start of struct bpf_perf_event_data. */

@@ -20,8 +20,15 @@
 /* Where a program finds one of the probe's arguments. */
 typedef enum dt_argkind {
 	DT_ARG_NONE,  /* always 0 */
-	DT_ARG_CTX,   /* 64 bits of the context at offset */
-	DT_ARG_KREAD, /* 64 bits of kernel memory at offset from the pointer at context + base */
+	DT_ARG_CONST, /* value */
+	DT_ARG_CTX,   /* the context at offset */
+	DT_ARG_KREAD, /* kernel memory at offset from the pointer at context + base */
+	DT_ARG_KREAD2, /* kernel memory at offset2 from the pointer that KREAD gives */
+	DT_ARG_UREAD, /* user memory at offset from the pointer at context + base, and the
+		       * word at context + offset2 times scale */
+	DT_ARG_COOKIE, /* the number that the attachment was given */
+	DT_ARG_TASK,  /* the address of the current thread's task_struct */
+	DT_ARG_TID, DT_ARG_PID, /* the current thread's, its process's number */
 	DT_ARG_KPC,   /* program counter at offset in the context when it is a kernel
 		       * address, otherwise 0 */
 	DT_ARG_UPC,   /* the same for a user address */
@@ -30,22 +37,55 @@ typedef enum dt_argkind {
 
 typedef struct dt_argsource {
 	dt_argkind_t kind;
-	uint32_t base, offset;
+	uint8_t size;	/* bytes that count, extended to 64 bits; 0: all 8 */
+	bool is_signed; /* how they are extended */
+	bool is_negated;
+	bool is_status; /* an exit code, from which CLD_EXITED, _KILLED or _DUMPED is made */
+	uint8_t scale;	/* UREAD: what the index register is multiplied by; 0: there is none */
+	uint32_t base, offset, offset2;
+	int64_t value;	/* CONST; otherwise added to it */
 } dt_argsource_t;
+
+/*
+ * What must hold for the probes of an attach point to fire, where several share a place in
+ * the kernel: left op right for one of the values of right.
+ */
+#define DT_CONDITION_VALUES 8
+typedef struct dt_condition {
+	struct dt_condition *next;
+	dt_argsource_t left;
+	uint8_t op;	      /* BPF_JEQ, BPF_JNE, BPF_JSGT ... */
+	uint32_t nvalues;     /* 0: right is another source */
+	int32_t values[DT_CONDITION_VALUES];
+	dt_argsource_t right;
+} dt_condition_t;
 
 /* In what a program of this kind may interrupt, and be interrupted by. */
 typedef enum dt_context {
 	DT_CONTEXT_TASK, /* preemption is off; interrupts are on */
 	DT_CONTEXT_IRQ,
-	DT_CONTEXT_ANY
+	DT_CONTEXT_ANY,
+	DT_CONTEXT_USER /* user probes: another thread may run programs on the same CPU before
+			 * this one has ended */
 } dt_context_t;
 
 typedef enum dt_attachkind {
 	DT_ATTACH_SELF,	  /* run by the library itself: BEGIN, END */
 	DT_ATTACH_ERROR,  /* compiled into the programs that can fault */
 	DT_ATTACH_RAWTP,  /* raw tracepoint target */
-	DT_ATTACH_SAMPLE  /* software clock: period ns, on one CPU or on all */
+	DT_ATTACH_SAMPLE, /* counter: after every period of its units, on one CPU or on all */
+	DT_ATTACH_UPROBE  /* places in user programs: sites */
 } dt_attachkind_t;
+
+/* A place in a user program. Several of one attach point share its program, which learns
+ * from the attachment's cookie for which key it was run. */
+typedef struct dt_usersite {
+	const char *path; /* by which this process can open the file */
+	uint64_t offset;  /* in the file */
+	uint64_t semaphore; /* offset of a counter that is raised while attached; 0: none */
+	pid_t pid;
+	uint32_t key;
+} dt_usersite_t;
 
 /* One place to attach one program. Lives as long as the handle. */
 typedef struct dt_attachpoint {
@@ -55,7 +95,15 @@ typedef struct dt_attachpoint {
 	dt_context_t context;
 	const char *target;	 /* RAWTP */
 	uint64_t period;	 /* SAMPLE */
+	uint32_t event_type;	 /* SAMPLE: PERF_TYPE_* */
+	uint64_t event;		 /* SAMPLE: its number, PERF_COUNT_* */
+	bool no_user, no_kernel; /* SAMPLE: what happens there does not count */
 	bool every_cpu;		 /* SAMPLE */
+	bool is_return;		 /* UPROBE: runs when the function at the site returns */
+	dt_usersite_t *sites;	 /* UPROBE */
+	uint32_t nsites, site_capacity;
+	dt_condition_t *conditions; /* all must hold */
+	struct dt_attachpoint *also; /* the same probes also fire here; NULL: nowhere else */
 	dt_argsource_t args[DT_MAXARGS];
 	dt_argsource_t key;	 /* NONE: one probe, key 0 */
 	dt_argsource_t errno_source; /* NONE: errno means nothing here; otherwise the value
@@ -70,8 +118,12 @@ typedef struct dt_probe {
 	const dt_provider_t *provider;
 	dt_attachpoint_t *attach;
 	uint32_t key;
+	bool is_described;	   /* the provider has been asked for what follows */
+	const char *alias;	   /* another name of its module: a.out; NULL: none */
 	int nargs;		   /* typed arguments, args[] */
-	const char *const *argtypes; /* D type names, nargs of them */
+	const char *const *argtypes; /* D type names of arg0 ..., nargs of them */
+	/* Names of the types that args[] are translated to; NULL, or NULL in it: as they are. */
+	const char *const *argxlates;
 } dt_probe_t;
 
 /*
@@ -82,12 +134,27 @@ struct dt_provider {
 	const char *name;
 	dtrace_attribute_t attributes, arguments;
 	int (*provide)(dtrace_hdl_t *, const dt_provider_t *, const dtrace_probedesc_t *);
+	/* What an enabling needs and a listing does not: types and sources of the arguments,
+	 * conditions. Called once a probe. NULL: provide() has done it all. */
+	int (*describe)(dtrace_hdl_t *, dt_probe_t *);
+	/*
+	 * Why there is no probe that the pattern means and that DTrace has elsewhere: a
+	 * sentence without its end, in the handle's arena or constant. NULL: nothing to say.
+	 */
+	const char *(*missing)(dtrace_hdl_t *, const dt_provider_t *,
+			       const dtrace_probedesc_t *);
+	/* For the functions of tracepoint.h: the probes, and the number of the first. */
+	const struct dt_tpprobe *table;
+	dtrace_id_t first;
 };
 
 /* Every provider, in the order probes are numbered; NULL ends it. */
 extern const dt_provider_t *const dt_providers[];
 
-extern const dt_provider_t dt_provider_dtrace, dt_provider_profile, dt_provider_syscall;
+extern const dt_provider_t dt_provider_dtrace, dt_provider_profile, dt_provider_syscall,
+    dt_provider_sdt, dt_provider_rawtp, dt_provider_pid, dt_provider_usdt, dt_provider_proc,
+    dt_provider_sched, dt_provider_io, dt_provider_vminfo, dt_provider_sysinfo,
+    dt_provider_lockstat, dt_provider_ip, dt_provider_tcp, dt_provider_udp, dt_provider_cpc;
 
 /*
  * Numbers of the probes that every handle can have: the first of each provider. They do not
@@ -97,7 +164,11 @@ extern const dt_provider_t dt_provider_dtrace, dt_provider_profile, dt_provider_
 #define DT_PROBE_DTRACE 1
 #define DT_PROBE_PROFILE 4
 #define DT_PROBE_SYSCALL 16
-#define DT_PROBE_OTHERS 1024
+#define DT_PROBE_TABLES 1024 /* of tracepoint.h: DT_PROBE_TABLE numbers for each provider */
+#define DT_PROBE_TABLE 64
+#define DT_PROBE_SDT 2048
+#define DT_PROBE_RAWTP 6144
+#define DT_PROBE_OTHERS 10240
 
 int dt_probes_init(dtrace_hdl_t *);
 void dt_probes_fini(dtrace_hdl_t *);
@@ -109,15 +180,28 @@ dt_probe_t *dt_probe_add(dtrace_hdl_t *, const dt_provider_t *, const char *modu
 dt_probe_t *dt_probe_add_numbered(dtrace_hdl_t *, dtrace_id_t, const dt_provider_t *,
 				  const char *module, const char *function,
 				  const char *name, dt_attachpoint_t *, uint32_t key);
+/* The same for a family of providers: provider is the name of one of them. */
+dt_probe_t *dt_probe_add_member(dtrace_hdl_t *, const dt_provider_t *, const char *provider,
+				const char *module, const char *function, const char *name,
+				dt_attachpoint_t *, uint32_t key);
+/* Has the provider describe the probe, if that is still to be done. 0, or -1. */
+int dt_probe_describe(dtrace_hdl_t *, dt_probe_t *);
+/* The words for a description that matches nothing; NULL: it means no probe known anywhere. */
+const char *dt_probe_missing(dtrace_hdl_t *, const dtrace_probedesc_t *);
+/* Whether the provider's part of a pattern can mean this provider, or one of this family. */
+bool dt_provider_matches(const dt_provider_t *, const char *pattern);
 /* What a provider keeps for a handle: size bytes, zeroed at first. NULL: out of memory. */
 void *dt_provider_state(dtrace_hdl_t *, const dt_provider_t *, size_t size);
 /* A new attach point, zeroed; NULL: out of memory. */
 dt_attachpoint_t *dt_attachpoint_new(dtrace_hdl_t *);
+/* Adds a place in a user program, which is copied. 0, or -1: out of memory. */
+int dt_attachpoint_add_site(dtrace_hdl_t *, dt_attachpoint_t *, const dt_usersite_t *);
 dt_probe_t *dt_probe_lookup(dtrace_hdl_t *, const char *provider, const char *module,
 			    const char *function, const char *name);
 dt_probe_t *dt_probe_by_id(dtrace_hdl_t *, dtrace_id_t);
-/* Calls f for each match, in order of numbers, until it returns non-0; returns that, or
- * the number of matches; -1 with the handle's error set. A dtpd_id that is not 0 names one. */
+/* Calls f for each match, described, in order of numbers, until it returns non-0; returns
+ * that, or the number of matches; -1 with the handle's error set. A dtpd_id that is not 0
+ * names one. */
 typedef int dt_probe_f(dtrace_hdl_t *, dt_probe_t *, void *);
 int dt_probe_match(dtrace_hdl_t *, const dtrace_probedesc_t *, dt_probe_f *, void *,
 		   uint32_t *matches);

@@ -29,7 +29,7 @@ static const char *const dt_syscalls[] = {
 };
 #define DT_NSYSCALLS (sizeof(dt_syscalls) / sizeof(dt_syscalls[0]))
 
-_Static_assert(DT_PROBE_SYSCALL + 2 * DT_NSYSCALLS <= DT_PROBE_OTHERS,
+_Static_assert(DT_PROBE_SYSCALL + 2 * DT_NSYSCALLS <= DT_PROBE_TABLES,
 	       "more system calls than there are probe numbers for them");
 
 typedef enum dt_sysprobe { DT_SYS_ENTRY, DT_SYS_RETURN, DT_SYS_NPROBES } dt_sysprobe_t;

@@ -621,6 +621,89 @@ dt_type_t *dt_btf_lookup(dtrace_hdl_t *hdl, dt_kind_t tag, const char *name)
 	return type_make(hdl, btf, id);
 }
 
+int dt_btf_typedefs(dtrace_hdl_t *hdl, const char *prefix, dt_btf_name_f *f, void *arg)
+{
+	dt_btf_t *btf = btf_open(hdl);
+	size_t length = strlen(prefix);
+	const char *at;
+	int rv = 0;
+
+	if (btf == NULL)
+		return -1;
+	for (at = btf->types; at != NULL && rv == 0; at = record_next(btf, at)) {
+		const struct btf_type *record = (const void *)at;
+		const char *name;
+
+		if (BTF_INFO_KIND(record->info) != BTF_KIND_TYPEDEF)
+			continue;
+		name = string_at(btf, record->name_off);
+		if (name != NULL && strncmp(name, prefix, length) == 0)
+			rv = f(hdl, name + length, arg);
+	}
+	return rv;
+}
+
+/* ---- Per-CPU variables --------------------------------------------------- */
+
+bool dt_btf_is_percpu(dtrace_hdl_t *hdl, const char *variable)
+{
+	dt_btf_t *btf = btf_open(hdl);
+	const struct btf_var_secinfo *info;
+	const struct btf_type *record;
+	uint32_t name_off, var, section;
+
+	if (btf == NULL)
+		return false;
+	name_off = string_find(btf, variable);
+	var = name_off == 0 ? 0 : record_find(btf, 1u << BTF_KIND_VAR, name_off);
+	name_off = string_find(btf, ".data..percpu");
+	section = name_off == 0 ? 0 : record_find(btf, 1u << BTF_KIND_DATASEC, name_off);
+	record = record_by_id(btf, section);
+	if (var == 0 || record == NULL)
+		return false;
+	info = (const void *)(record + 1);
+	for (uint32_t i = 0; i < BTF_INFO_VLEN(record->info); i++) {
+		if (info[i].type == var)
+			return true;
+	}
+	return false;
+}
+
+/* ---- Enumerators --------------------------------------------------------- */
+
+/* Whether an enum's record has an enumerator of that name. */
+static bool has_enumerator(const struct btf_type *record, uint32_t name_off)
+{
+	uint32_t kind = BTF_INFO_KIND(record->info), count = BTF_INFO_VLEN(record->info);
+	const struct btf_enum *narrow = (const void *)(record + 1);
+	const struct btf_enum64 *wide = (const void *)(record + 1);
+
+	if (kind != BTF_KIND_ENUM && kind != BTF_KIND_ENUM64)
+		return false;
+	for (uint32_t i = 0; i < count; i++) {
+		if ((kind == BTF_KIND_ENUM ? narrow[i].name_off : wide[i].name_off) ==
+		    name_off)
+			return true;
+	}
+	return false;
+}
+
+dt_type_t *dt_btf_enum_of(dtrace_hdl_t *hdl, const char *enumerator)
+{
+	dt_btf_t *btf = btf_open(hdl);
+	uint32_t name_off = btf == NULL ? 0 : string_find(btf, enumerator), id = 0;
+	const char *at;
+
+	if (name_off == 0)
+		return NULL;
+	for (at = btf->types; at != NULL; at = record_next(btf, at)) {
+		id++;
+		if (has_enumerator((const void *)at, name_off))
+			return type_make(hdl, btf, id);
+	}
+	return NULL;
+}
+
 /* ---- Members ----------------------------------------------------------- */
 
 static void members_read(dtrace_hdl_t *hdl, dt_btf_t *btf, dt_type_t *type,

@@ -16,6 +16,7 @@
 #include <string.h>
 
 #include "lang/compile.h"
+#include "lang/library.h"
 #include "types/typetab.h"
 
 #define FIELD(member) offsetof(dt_basetypes_t, member)
@@ -336,6 +337,9 @@ dt_type_t *dt_type_lookup(dtrace_hdl_t *hdl, dt_kind_t tag, const char *name)
 
 	if (type != NULL)
 		return type;
+	if (hdl->typetab->compile != NULL &&
+	    dt_library_type(hdl->typetab->compile, tag, name))
+		return name_find(hdl, tag, name);
 	type = dt_btf_lookup(hdl, tag, name);
 	if (type != NULL)
 		name_add(hdl, tag, name, type);
@@ -389,6 +393,20 @@ const dt_enumerator_t *dt_enumerator_lookup(dtrace_hdl_t *hdl, const char *name,
 		}
 	}
 	return NULL;
+}
+
+const dt_enumerator_t *dt_kernel_enumerator(dtrace_hdl_t *hdl, const char *name)
+{
+	const dt_enumerator_t *known = dt_enumerator_lookup(hdl, name, NULL);
+	dt_type_t *type;
+
+	if (known != NULL)
+		return known;
+	type = dt_btf_enum_of(hdl, name);
+	if (type == NULL)
+		return NULL;
+	dt_type_resolve(hdl, type); /* reads its enumerators, by name */
+	return dt_enumerator_lookup(hdl, name, NULL);
 }
 
 /* ---- Making types ------------------------------------------------------ */

@@ -97,6 +97,8 @@ void dt_type_add(struct dtrace_hdl *, dt_kind_t tag, const char *name, dt_type_t
 /* An enumerator among the types known so far, D's or (already read) kernel's. */
 const dt_enumerator_t *dt_enumerator_lookup(struct dtrace_hdl *, const char *name,
 					    dt_type_t **enumtype);
+/* The same of the kernel's as well, which is looked through. */
+const dt_enumerator_t *dt_kernel_enumerator(struct dtrace_hdl *, const char *name);
 /* Type of a kernel variable (BTF VAR), for `symbol. NULL: not known to BTF. */
 dt_type_t *dt_type_kernel_var(struct dtrace_hdl *, const char *name);
 
@@ -121,6 +123,10 @@ bool dt_type_compatible(struct dtrace_hdl *, dt_type_t *, dt_type_t *);
  * ("task_struct", "real_parent"). 0, or -1 with the handle's error set. */
 int dt_kernel_member(struct dtrace_hdl *, const char *structure, const char *member,
 		     uint32_t *offset, uint32_t *size);
+/* Calls f for each typedef of the running kernel whose name begins with prefix, with what
+ * follows it; until one returns non-0, which is returned. -1: the handle's error is set. */
+typedef int dt_btf_name_f(struct dtrace_hdl *, const char *rest, void *);
+int dt_btf_typedefs(struct dtrace_hdl *, const char *prefix, dt_btf_name_f *, void *);
 void dt_types_fini(struct dtrace_hdl *);
 
 #endif

@@ -44,6 +44,10 @@ dt_type_t *dt_types_fixed_typedef(dtrace_hdl_t *, const char *name);
 /* btf.c. The kernel's type of that name, or its variable's or function's type; NULL with
  * the handle's error set. */
 dt_type_t *dt_btf_lookup(dtrace_hdl_t *, dt_kind_t tag, const char *name);
+/* Whether the kernel has a variable of that name on each CPU. */
+bool dt_btf_is_percpu(dtrace_hdl_t *, const char *variable);
+/* The kernel's enum that has the enumerator; NULL: none. */
+dt_type_t *dt_btf_enum_of(dtrace_hdl_t *, const char *enumerator);
 /* Reads the members of a struct or union, the enumerators of an enum. */
 void dt_btf_complete(dtrace_hdl_t *, dt_type_t *);
 void dt_btf_destroy(struct dt_btf *);

@@ -2,7 +2,10 @@
 'use strict';
 
 /* What the tests of the package share. They need the privileges that DTrace needs. */
+const { execFile, spawn } = require('node:child_process');
+const { once } = require('node:events');
 const fs = require('node:fs');
+const { promisify } = require('node:util');
 const v8 = require('node:v8');
 const vm = require('node:vm');
 const { setTimeout: sleep } = require('node:timers/promises');
@@ -81,24 +84,73 @@ async function collect() {
 	}
 }
 
-/* Descriptors of this process that keep something in the kernel at work. */
+/*
+ * What this process holds of the kernel's: every program, map and link by its number, each
+ * window of memory shared with the kernel, and every clock.
+ */
 function kernelObjects() {
 	const found = [];
 
 	for (const fd of fs.readdirSync('/proc/self/fd')) {
 		try {
-			const target = fs.readlinkSync(`/proc/self/fd/${fd}`);
+			const info = fs.readFileSync(`/proc/self/fdinfo/${fd}`, 'utf8');
 
-			if (/bpf|perf_event/.test(target))
-				found.push(target);
+			found.push(...info.match(/^(prog|map|link)_id:\t\d+$/gm) || []);
+			if (/perf_event/.test(fs.readlinkSync(`/proc/self/fd/${fd}`)))
+				found.push(`perf_event ${fd}`);
 		} catch {
 			continue; /* closed meanwhile */
 		}
 	}
+	for (const [line] of fs.readFileSync('/proc/self/maps', 'utf8')
+	    .matchAll(/^.*anon_inode:bpf-map.*$/gm))
+		found.push(`window ${line.split(' ')[0]}`);
 	return found;
 }
 
+/* How many descriptors are open. */
+function descriptors() {
+	return fs.readdirSync('/proc/self/fd').length - 1; /* the directory's own */
+}
+
+/*
+ * A child that makes count umask() calls each time it is told to: {pid, call(), end()}.
+ * Everything else that it does is over when this resolves.
+ */
+async function caller(count) {
+	const child = spawn(process.execPath, ['-e', `
+		process.umask(0o22);
+		process.stdout.write('.');
+		process.stdin.on('data', () => {
+			for (let i = 0; i < ${count}; i++)
+				process.umask(0o22);
+			process.stdout.write('.');
+		});`], { stdio: ['pipe', 'pipe', 'inherit'] });
+	const answered = () => once(child.stdout, 'data');
+
+	await answered();
+	return {
+		pid: child.pid,
+		call() {
+			child.stdin.write('.');
+			return answered();
+		},
+		async end() {
+			child.stdin.end();
+			await once(child, 'exit');
+		},
+	};
+}
+
+/* Runs a program of Node.js in a process of its own; what it has printed. */
+async function run(program, options = {}) {
+	const { stdout } = await promisify(execFile)(process.execPath,
+	    ['--expose-gc', '-e', program], { timeout: 20000, ...options });
+
+	return stdout;
+}
+
 module.exports = {
-	aggregations, collect, drain, kernelObjects, open, sleep, start, until, values,
-	walk,
+	aggregations, caller, collect, descriptors, drain, kernelObjects, open, run, sleep,
+	start, until, values, walk,
 };

@@ -107,7 +107,8 @@ test('a flood of records all arrives, or is reported as dropped', async () => {
 
 	dtp.setopt('bufsize', '64k');
 	await dtp.strcompile(`syscall::umask:entry /pid == ${process.pid}/ ` +
-	    '{ printf("%s %d", probefunc, arg0); @ = count(); }');
+	    '{ printf("%s %d", probefunc, arg0); }');
+	await dtp.strcompile(`syscall::umask:entry /pid == ${process.pid}/ { @ = count(); }`);
 	await dtp.go();
 	dtp.on('drop', (drop) => {
 		assert.match(drop.message, /drop/);

@@ -65,8 +65,11 @@ test('arguments of the wrong type throw', async () => {
 
 	assert.throws(() => dtp.strcompile(1, nothing), TypeError);
 	assert.throws(() => dtp.strcompile('BEGIN {}\0', nothing), TypeError);
+	for (const options of [null, 1, 'text', { args: 1 }, { args: [{}] },
+		{ defines: { '1X': 1 } }, { defines: { X: {} } }])
+		assert.throws(() => dtp.strcompile('BEGIN {}', options), TypeError);
 	for (const callback of [null, 1, 'text', {}]) {
-		assert.throws(() => dtp.strcompile('BEGIN {}', callback), TypeError);
+		assert.throws(() => dtp.strcompile('BEGIN {}', {}, callback), TypeError);
 		assert.throws(() => dtp.go(callback), TypeError);
 		assert.throws(() => dtp.stop(callback), TypeError);
 		assert.throws(() => dtp.consume(callback), TypeError);

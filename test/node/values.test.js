@@ -97,7 +97,7 @@ test('a stack is text, a frame a line', async () => {
 });
 
 test('a fault is an event, and the clause records nothing', async () => {
-	const dtp = await start('BEGIN { trace(1 / this->zero); }',
+	const dtp = await start('BEGIN { this->zero = 0; trace(1 / this->zero); }',
 	    'BEGIN { trace("next"); }');
 	const faults = [];
 	const given = [];

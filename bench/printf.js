@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+'use strict';
+
+/*
+ * Records a second that arrive in JavaScript, while a program on its own CPU makes system
+ * calls as fast as it can: by the add-on's consume(), and by reading bpftrace's JSON. Each
+ * call makes several records, so that it is the reader who cannot keep up, not the program.
+ */
+const { spawn } = require('node:child_process');
+const { once } = require('node:events');
+const readline = require('node:readline');
+const dtrace = require('..');
+const { Calls, median, row, sleep, verbose } = require('./tools');
+
+const ROUNDS = 3;
+const FLOOD_MS = 2000;
+const PRINTFS = 4;
+
+/* Records a second from the first to the last of them. */
+class Meter {
+	#first = 0n;
+	#last = 0n;
+	records = 0;
+	drops = 0;
+
+	add(n) {
+		if (n === 0)
+			return;
+		this.#last = process.hrtime.bigint();
+		if (this.records === 0)
+			this.#first = this.#last;
+		this.records += n;
+	}
+
+	get rate() {
+		return this.records / (Number(this.#last - this.#first) / 1e9);
+	}
+}
+
+async function withAddon(calls) {
+	const meter = new Meter();
+	const dtp = dtrace.createConsumer();
+	let done = false;
+
+	await once(dtp, 'ready');
+	dtp.on('drop', (event) => { meter.drops += event.count || 1; });
+	await dtp.strcompile(`syscall::umask:entry /pid == ${calls.pid}/ ` +
+	    `{ ${'printf("%d %s", arg0, execname); '.repeat(PRINTFS)}}`);
+	await dtp.go();
+	const flood = calls.ask(`flood ${FLOOD_MS}`).then((n) => { done = true; return n; });
+
+	for (;;) {
+		const wasDone = done;
+		let n = 0;
+
+		dtp.consume((probe, rec) => {
+			if (rec !== undefined && rec.data.length > 0)
+				n++;
+		});
+		meter.add(n);
+		if (wasDone && n === 0)
+			break;
+		await new Promise(setImmediate);
+	}
+	await dtp.stop();
+	meter.fired = await flood;
+	return meter;
+}
+
+async function withBpftrace(calls) {
+	const meter = new Meter();
+	const child = spawn('bpftrace', ['-f', 'json', '-e',
+		`tracepoint:syscalls:sys_enter_umask /pid == ${calls.pid}/ ` +
+		`{ ${'printf("%d %s\\n", args->mask, comm); '.repeat(PRINTFS)}}`],
+	{ stdio: ['ignore', 'pipe', 'ignore'] });
+	const lines = readline.createInterface({ input: child.stdout });
+
+	lines.on('line', (line) => {
+		const record = line ? JSON.parse(line) : {};
+
+		if (record.type === 'printf' && record.data.length > 0)
+			meter.add(1);
+		else if (record.type === 'lost_events')
+			meter.drops += record.data.events;
+	});
+	await once(lines, 'line'); /* attached_probes */
+	await sleep(500);
+	meter.fired = await calls.ask(`flood ${FLOOD_MS}`);
+	await sleep(500);
+	const closed = once(lines, 'close');
+
+	child.kill('SIGTERM');
+	await closed;
+	return meter;
+}
+
+module.exports = async function measure() {
+	const calls = new Calls();
+	const ours = [], peer = [];
+
+	try {
+		for (let i = 0; i < ROUNDS; i++) {
+			ours.push(await withAddon(calls));
+			peer.push(await withBpftrace(calls));
+		}
+	} finally {
+		calls.end();
+	}
+	for (const [name, runs] of Object.entries({ ours, peer }))
+		verbose(`${name}: fired, records, drops`,
+		    runs.flatMap((m) => [m.fired, m.records, m.drops]));
+	return [
+		row('printf records into JavaScript, a second', {
+			ours: median(ours.map((m) => m.rate)) / 1e3,
+			peer: median(peer.map((m) => m.rate)) / 1e3,
+			unit: 'k', target: 5, atLeast: true }),
+	];
+};

@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+'use strict';
+
+/*
+ * From batches to records. The add-on delivers a batch as the number of its items and the
+ * values that are no numbers; the items themselves, numbers, CPUs and probes lie in arrays
+ * of the handle (addon/records.c draws them).
+ */
+
+/* Kinds of items, and the bits they take: the same in addon/addon.h. */
+const ITEM_VALUE = 1;
+const ITEM_END = 2;
+const ITEM_BITS = 2;
+const ITEM_KIND = (1 << ITEM_BITS) - 1;
+
+/*
+ * Gives records to callbacks, each by itself: callback(probe, record), and callback(probe)
+ * when those of one firing have all been given. What an exception of a callback has kept
+ * from it is given by the next call.
+ */
+class Giver {
+	#handle;
+	#backlog = []; /* probe, record, probe, record... */
+
+	constructor(handle) {
+		this.#handle = handle;
+	}
+
+	/* consume(deliver) has the add-on deliver. An exception of the callback comes out. */
+	give(callback, consume) {
+		const failures = [];
+		const give = (probe, record) => {
+			if (failures.length > 0) {
+				this.#backlog.push(probe, record);
+				return;
+			}
+			try {
+				callback(probe, record);
+			} catch (error) {
+				failures.push(error);
+			}
+		};
+
+		this.#giveBacklog(give);
+		if (failures.length === 0)
+			consume(this.#deliver(give, () => failures.length > 0));
+		if (failures.length > 0)
+			throw failures[0];
+	}
+
+	#giveBacklog(give) {
+		const backlog = this.#backlog;
+
+		this.#backlog = [];
+		for (let i = 0; i < backlog.length; i += 2)
+			give(backlog[i], backlog[i + 1]);
+	}
+
+	#deliver(give, isEnough) {
+		const { items, numbers, probes } = this.#handle;
+
+		return (count, ...values) => {
+			let next = 0;
+
+			for (let i = 0; i < count; i++) {
+				const item = items[i];
+				const probe = probes[item >> ITEM_BITS];
+				const kind = item & ITEM_KIND;
+
+				if (kind >= ITEM_END)
+					give(probe, undefined);
+				else if (kind === ITEM_VALUE)
+					give(probe, { data: values[next++] });
+				else
+					give(probe, { data: numbers[i] });
+			}
+			return isEnough();
+		};
+	}
+}
+
+/*
+ * A deliver function that calls give(record) for each firing, with all its values
+ * together. A firing that the end of a batch divides is finished by the next one.
+ */
+function deliverWhole({ items, cpus, numbers, probes }, give) {
+	let data = [];
+
+	return (count, ...values) => {
+		let next = 0;
+
+		for (let i = 0; i < count; i++) {
+			const item = items[i];
+			const kind = item & ITEM_KIND;
+
+			if (kind < ITEM_END) {
+				data.push(kind === ITEM_VALUE ? values[next++] : numbers[i]);
+				continue;
+			}
+			const time = kind === ITEM_END ? numbers[i] : values[next++];
+
+			give({
+				probe: probes[item >> ITEM_BITS],
+				cpu: cpus[i],
+				timestamp: time === 0 ? undefined : time,
+				data,
+			});
+			data = [];
+		}
+	};
+}
+
+module.exports = { Giver, deliverWhole };

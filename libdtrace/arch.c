@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * arch.c - see arch.h. How long instructions are matters because a breakpoint may stand only
+ * at the start of one.
+ *
+ * x86-64. One letter for each opcode says what follows it (Intel's Software Developer's
+ * Manual, volume 2, appendix A):
+ *
+ *	.	nothing			M	ModRM, with what it asks for
+ *	b w z	an immediate of 1, 2, 4 bytes (z: 2 with an operand-size prefix)
+ *	B Z	ModRM, then b or z	G	ModRM, then b or z for the first two of a group
+ *	v	z, or 8 bytes with REX.W	o	an address
+ *	e	w and b			p	it is a prefix
+ *	x	no such instruction	?	seen to by the code
+ */
+#include <stdbool.h>
+#include <string.h>
+
+#include "arch.h"
+
+#if defined(__x86_64__)
+
+static const char dt_one_byte[] = "MMMMbzxxMMMMbzx?" /* 00 */
+				  "MMMMbzxxMMMMbzxx"
+				  "MMMMbzpxMMMMbzpx" /* 20 */
+				  "MMMMbzpxMMMMbzpx"
+				  "pppppppppppppppp" /* 40: REX */
+				  "................"
+				  "xx?MppppzZbB...." /* 60 */
+				  "bbbbbbbbbbbbbbbb"
+				  "BZxBMMMMMMMMMMMM" /* 80 */
+				  "..........x....."
+				  "oooo....bz......" /* a0 */
+				  "bbbbbbbbvvvvvvvv"
+				  "BBw.??BZe.w..bx." /* c0 */
+				  "MMMMxxx.MMMMMMMM"
+				  "bbbbbbbbzzxb...." /* e0 */
+				  "p.pp..GG......MM";
+
+static const char dt_two_bytes[] = "MMMMx.....x.xM.B" /* 0f 00 */
+				   "MMMMMMMMMMMMMMMM"
+				   "MMMMxxxxMMMMMMMM" /* 20 */
+				   "........?x?xxxxx"
+				   "MMMMMMMMMMMMMMMM" /* 40 */
+				   "MMMMMMMMMMMMMMMM"
+				   "MMMMMMMMMMMMMMMM" /* 60 */
+				   "BBBBMMM.MMMMMMMM"
+				   "zzzzzzzzzzzzzzzz" /* 80 */
+				   "MMMMMMMMMMMMMMMM"
+				   "...MBMxx...MBMMM" /* a0 */
+				   "MMMMMMMMMMBMMMMM"
+				   "MMBMBBBM........" /* c0 */
+				   "MMMMMMMMMMMMMMMM"
+				   "MMMMMMMMMMMMMMMM" /* e0 */
+				   "MMMMMMMMMMMMMMMM";
+
+typedef struct dt_decoder {
+	const uint8_t *at, *end;
+	bool is_short; /* operand-size prefix */
+	bool is_wide;  /* REX.W */
+	bool is_narrow; /* address-size prefix */
+	bool failed;   /* the code ends within it */
+} dt_decoder_t;
+
+static uint8_t dt_decode_byte(dt_decoder_t *d)
+{
+	if (d->at < d->end)
+		return *d->at++;
+	d->failed = true;
+	return 0;
+}
+
+static void dt_decode_skip(dt_decoder_t *d, size_t n)
+{
+	if ((size_t)(d->end - d->at) < n)
+		d->failed = true;
+	else
+		d->at += n;
+}
+
+/* ModRM, SIB and displacement; the reg field. */
+static unsigned dt_decode_modrm(dt_decoder_t *d)
+{
+	uint8_t modrm = dt_decode_byte(d);
+	unsigned mod = modrm >> 6, rm = modrm & 7;
+
+	if (mod == 3)
+		return modrm >> 3 & 7;
+	if (rm == 4) {
+		uint8_t sib = dt_decode_byte(d);
+
+		if (mod == 0 && (sib & 7) == 5)
+			rm = 5;
+	}
+	if (mod == 1)
+		dt_decode_skip(d, 1);
+	else if (mod == 2 || rm == 5)
+		dt_decode_skip(d, 4);
+	return modrm >> 3 & 7;
+}
+
+/* What follows an opcode. False: there is no such instruction. */
+static bool dt_decode_operands(dt_decoder_t *d, char form, uint8_t opcode)
+{
+	size_t z = d->is_short && !d->is_wide ? 2 : 4;
+	unsigned reg = 0;
+
+	if (strchr("MBZG", form))
+		reg = dt_decode_modrm(d);
+	switch (form) {
+	case '.':
+	case 'M':
+		return true;
+	case 'b':
+	case 'B':
+		dt_decode_skip(d, 1);
+		return true;
+	case 'w':
+		dt_decode_skip(d, 2);
+		return true;
+	case 'e':
+		dt_decode_skip(d, 3);
+		return true;
+	case 'z':
+	case 'Z':
+		dt_decode_skip(d, z);
+		return true;
+	case 'v':
+		dt_decode_skip(d, d->is_wide ? 8 : z);
+		return true;
+	case 'o':
+		dt_decode_skip(d, d->is_narrow ? 4 : 8);
+		return true;
+	case 'G':
+		if (reg < 2)
+			dt_decode_skip(d, opcode & 1 ? z : 1);
+		return true;
+	default:
+		return false;
+	}
+}
+
+/* An opcode of one of the longer maps: 1 is 0f, 2 is 0f 38, 3 is 0f 3a; from 4 on the maps
+ * that only EVEX reaches. */
+static bool dt_decode_map(dt_decoder_t *d, unsigned map)
+{
+	uint8_t opcode = dt_decode_byte(d);
+
+	if (map == 1 && opcode == 0x38)
+		return dt_decode_map(d, 2);
+	if (map == 1 && opcode == 0x3a)
+		return dt_decode_map(d, 3);
+	/* Branches have 4 bytes whatever the prefixes: processors differ, compilers avoid it. */
+	if (map == 1 && (opcode & 0xf0) == 0x80)
+		d->is_short = false;
+	return dt_decode_operands(d, map == 1 ? dt_two_bytes[opcode] : map == 3 ? 'B' : 'M',
+				  opcode);
+}
+
+/* VEX and EVEX: prefix, map and opcode in one. */
+static bool dt_decode_vector(dt_decoder_t *d, uint8_t first)
+{
+	unsigned map = 1;
+
+	if (first == 0xc4)
+		map = dt_decode_byte(d) & 0x1f;
+	else if (first == 0x62)
+		map = dt_decode_byte(d) & 7;
+	dt_decode_skip(d, first == 0x62 ? 2 : 1);
+	return map >= 1 && map <= 7 && dt_decode_map(d, map);
+}
+
+size_t dt_arch_insn_length(const uint8_t *code, size_t size)
+{
+	dt_decoder_t d = {.at = code, .end = code + (size < 15 ? size : 15)};
+	uint8_t opcode;
+	bool is_valid;
+
+	for (;;) {
+		opcode = dt_decode_byte(&d);
+		if (dt_one_byte[opcode] != 'p' || d.failed)
+			break;
+		/* REX counts only right before the opcode. */
+		d.is_wide = (opcode & 0xf8) == 0x48;
+		d.is_short |= opcode == 0x66;
+		d.is_narrow |= opcode == 0x67;
+	}
+	if (opcode == 0x0f)
+		is_valid = dt_decode_map(&d, 1);
+	else if (opcode == 0xc4 || opcode == 0xc5 || opcode == 0x62)
+		is_valid = dt_decode_vector(&d, opcode);
+	else
+		is_valid = dt_decode_operands(&d, dt_one_byte[opcode], opcode);
+	return is_valid && !d.failed ? (size_t)(d.at - code) : 0;
+}
+
+/* The names of a register's 8, 4, 2 and 1 low bytes. */
+static const struct {
+	char names[4][5];
+	uint16_t offset;
+} dt_registers[] = {
+#define REG(q, d, w, b, member) {{q, d, w, b}, offsetof(struct pt_regs, member)}
+    REG("rax", "eax", "ax", "al", rax),	      REG("rbx", "ebx", "bx", "bl", rbx),
+    REG("rcx", "ecx", "cx", "cl", rcx),	      REG("rdx", "edx", "dx", "dl", rdx),
+    REG("rsi", "esi", "si", "sil", rsi),      REG("rdi", "edi", "di", "dil", rdi),
+    REG("rbp", "ebp", "bp", "bpl", rbp),      REG("rsp", "esp", "sp", "spl", rsp),
+    REG("r8", "r8d", "r8w", "r8b", r8),	      REG("r9", "r9d", "r9w", "r9b", r9),
+    REG("r10", "r10d", "r10w", "r10b", r10),  REG("r11", "r11d", "r11w", "r11b", r11),
+    REG("r12", "r12d", "r12w", "r12b", r12),  REG("r13", "r13d", "r13w", "r13b", r13),
+    REG("r14", "r14d", "r14w", "r14b", r14),  REG("r15", "r15d", "r15w", "r15b", r15),
+    REG("rip", "eip", "ip", "", rip),
+#undef REG
+};
+
+int dt_arch_register(const char *name, size_t length)
+{
+	for (size_t i = 0; i < sizeof(dt_registers) / sizeof(dt_registers[0]); i++)
+		for (size_t k = 0; k < 4; k++)
+			if (strlen(dt_registers[i].names[k]) == length && length > 0 &&
+			    memcmp(dt_registers[i].names[k], name, length) == 0)
+				return dt_registers[i].offset;
+	return -1;
+}
+
+#endif

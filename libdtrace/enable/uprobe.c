@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * uprobe.c - programs at places in user programs. A program may have thousands of them, all
+ * told apart by the attachment's cookie, which is the probe's key.
+ *
+ * Kernels from 6.10 on attach a program to many places of one file at once
+ * (BPF_TRACE_UPROBE_MULTI; it is there since 6.6, but filtered by thread before). With
+ * others each place takes a perf event, and a link, which carries the cookie.
+ *
+ * Places are files and offsets, so a library is instrumented before a process maps it. What
+ * other processes do in the same file costs them nothing: the kernel puts the breakpoint
+ * into the memory of the process that is asked for.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/perf_event.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "enable/enable.h"
+
+/* Of <linux/bpf.h>, where that is older than the kernel. */
+#define DT_BPF_TRACE_UPROBE_MULTI 48
+#define DT_BPF_F_UPROBE_MULTI_RETURN 1u
+
+#define DT_UPROBE_PMU "/sys/bus/event_source/devices/uprobe/"
+#define DT_UPROBE_SEMAPHORE_SHIFT 32 /* of its offset in the event's config */
+
+/* The part of union bpf_attr that BPF_LINK_CREATE reads for many user probes. */
+typedef struct dt_multiattr {
+	uint32_t prog_fd, target_fd, attach_type, flags;
+	uint64_t path, offsets, ref_ctr_offsets, cookies;
+	uint32_t count, multi_flags, pid, pad;
+} dt_multiattr_t;
+
+/* ---- Many at once ---------------------------------------------------------------- */
+
+/* A descriptor of the link, or -errno. */
+static int link_multi(int prog, const char *path, pid_t pid, bool is_return,
+		      const uint64_t *offsets, const uint64_t *semaphores,
+		      const uint64_t *cookies, uint32_t n)
+{
+	dt_multiattr_t attr = {
+	    .prog_fd = (uint32_t)prog,
+	    .attach_type = DT_BPF_TRACE_UPROBE_MULTI,
+	    .path = (uintptr_t)path,
+	    .offsets = (uintptr_t)offsets,
+	    .ref_ctr_offsets = (uintptr_t)semaphores,
+	    .cookies = (uintptr_t)cookies,
+	    .count = n,
+	    .multi_flags = is_return ? DT_BPF_F_UPROBE_MULTI_RETURN : 0,
+	    .pid = (uint32_t)pid,
+	};
+	long fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
+
+	return fd < 0 ? -errno : (int)fd;
+}
+
+/*
+ * Whether the kernel has it, and filters by process: then a process number that cannot be
+ * is refused before the path, that is no file's, is looked at.
+ */
+static bool probe_multi(void)
+{
+	const struct bpf_insn nothing[] = {
+	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
+	    {.code = BPF_JMP | BPF_EXIT},
+	};
+	LIBBPF_OPTS(bpf_prog_load_opts, opts,
+		    .expected_attach_type = DT_BPF_TRACE_UPROBE_MULTI);
+	int fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "dt_feature", "GPL", nothing, 2, &opts);
+	const uint64_t offset = 0;
+	bool works;
+
+	if (fd < 0)
+		return false;
+	works = link_multi(fd, "/", 0, false, &offset, NULL, NULL, 1) == -EBADF &&
+		link_multi(fd, "/", -1, false, &offset, NULL, NULL, 1) == -EINVAL;
+	close(fd);
+	return works;
+}
+
+int dt_uprobe_attach_type(dt_enabling_t *en)
+{
+	if (en->uprobe_multi == 0)
+		en->uprobe_multi = probe_multi() ? 1 : -1;
+	return en->uprobe_multi > 0 ? DT_BPF_TRACE_UPROBE_MULTI : 0;
+}
+
+/* ---- One by one ------------------------------------------------------------------ */
+
+/* The number by which perf_event_open() knows user probes; negative: -errno. */
+static int read_pmu_type(void)
+{
+	char text[16];
+	int fd = open(DT_UPROBE_PMU "type", O_RDONLY | O_CLOEXEC);
+	ssize_t n;
+
+	if (fd < 0)
+		return -errno;
+	n = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return -ENODEV;
+	text[n] = '\0';
+	return atoi(text);
+}
+
+/* A descriptor of the link, or -errno. */
+static int link_one(int prog, int pmu, const dt_usersite_t *site, bool is_return)
+{
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .perf_event.bpf_cookie = site->key);
+	struct perf_event_attr attr = {
+	    .type = (uint32_t)pmu,
+	    .size = sizeof(attr),
+	    .config = is_return | site->semaphore << DT_UPROBE_SEMAPHORE_SHIFT,
+	    .config1 = (uintptr_t)site->path,
+	    .config2 = site->offset,
+	};
+	int event = (int)syscall(SYS_perf_event_open, &attr, site->pid, -1, -1,
+				 PERF_FLAG_FD_CLOEXEC);
+	int link;
+
+	if (event < 0)
+		return -errno;
+	link = bpf_link_create(prog, event, BPF_PERF_EVENT, &opts);
+	close(event); /* the link holds it */
+	return link;
+}
+
+/* ---- A program's places ------------------------------------------------------------ */
+
+/* Places of one file and one process that are attached together. */
+typedef struct dt_siterun {
+	dtrace_hdl_t *hdl;
+	dt_program_t *program;
+	int pmu; /* 0: many at once */
+	dt_usersite_t *const *sites;
+	uint64_t *offsets, *semaphores, *cookies;
+	int error; /* of the last place that was refused */
+	uint32_t nrefused;
+} dt_siterun_t;
+
+static int link_sites(dt_siterun_t *run, uint32_t from, uint32_t n)
+{
+	const dt_usersite_t *first = run->sites[from];
+	bool is_return = run->program->attach->is_return, has_semaphore = false;
+
+	if (run->pmu > 0)
+		return link_one(run->program->fd, run->pmu, first, is_return);
+	for (uint32_t i = 0; i < n; i++) {
+		run->offsets[i] = run->sites[from + i]->offset;
+		run->semaphores[i] = run->sites[from + i]->semaphore;
+		run->cookies[i] = run->sites[from + i]->key;
+		has_semaphore |= run->semaphores[i] != 0;
+	}
+	return link_multi(run->program->fd, first->path, first->pid, is_return, run->offsets,
+			  has_semaphore ? run->semaphores : NULL, run->cookies, n);
+}
+
+/* The kernel refuses a whole set for one instruction that it cannot replace: such a one is
+ * found by halving. */
+static void attach_run(dt_siterun_t *run, uint32_t from, uint32_t n)
+{
+	int fd = -E2BIG;
+
+	if (n == 1 || run->pmu == 0)
+		fd = link_sites(run, from, n);
+	if (fd >= 0) {
+		run->program->links[run->program->nlinks++] = fd;
+		return;
+	}
+	if (fd == -EMFILE || fd == -ENOMEM || fd == -EPERM) { /* no better one by one */
+		run->error = -fd;
+		run->nrefused += n;
+		return;
+	}
+	if (n == 1) {
+		run->error = -fd;
+		run->nrefused++;
+		return;
+	}
+	attach_run(run, from, n / 2);
+	attach_run(run, from + n / 2, n - n / 2);
+}
+
+static int compare_sites(const void *a, const void *b)
+{
+	const dt_usersite_t *x = *(dt_usersite_t *const *)a, *y = *(dt_usersite_t *const *)b;
+	int order = x->path == y->path ? 0 : strcmp(x->path, y->path);
+
+	if (order == 0 && x->pid != y->pid)
+		order = x->pid < y->pid ? -1 : 1;
+	if (order == 0 && x->offset != y->offset)
+		order = x->offset < y->offset ? -1 : 1;
+	return order;
+}
+
+/* The places of the attach point whose key a clause of the program wants. */
+static uint32_t wanted_sites(const dt_program_t *p, dt_usersite_t **sites, bool *wanted)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < p->necbs; i++)
+		for (uint32_t k = 0; k < p->ecbs[i]->nprobes; k++)
+			wanted[p->ecbs[i]->probes[k]->key] = true;
+	for (uint32_t i = 0; i < p->attach->nsites; i++)
+		if (wanted[p->attach->sites[i].key])
+			sites[n++] = &p->attach->sites[i];
+	qsort(sites, n, sizeof(*sites), compare_sites);
+	return n;
+}
+
+static bool same_run(const dt_usersite_t *a, const dt_usersite_t *b)
+{
+	return a->pid == b->pid && strcmp(a->path, b->path) == 0;
+}
+
+static int refused_sites(dtrace_hdl_t *hdl, const dt_siterun_t *run, uint32_t n)
+{
+	const char *hint = run->error == EMFILE ? " (see ulimit -n)" : "";
+
+	return dt_set_error(hdl, EDT_ATTACH,
+			    "failed to attach to %u of %u places in user programs: %s%s",
+			    run->nrefused, n, strerror(run->error), hint);
+}
+
+int dt_uprobes_attach(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_program_t *p)
+{
+	uint32_t nsites = p->attach->nsites, n, end;
+	bool *wanted = dt_arena_alloc(en->arena, (p->attach->nkeys + 1) * sizeof(*wanted));
+	dt_usersite_t **sites = dt_arena_alloc(en->arena, nsites * sizeof(dt_usersite_t *));
+	uint64_t *words = dt_arena_alloc(en->arena, 3 * nsites * sizeof(*words));
+	dt_siterun_t run = {.hdl = hdl, .program = p, .sites = sites};
+
+	p->links = dt_arena_alloc(en->arena, nsites * sizeof(*p->links));
+	if (!wanted || !sites || !words || !p->links)
+		return dt_set_errno(hdl, EDT_NOMEM);
+	run.offsets = words;
+	run.semaphores = words + nsites;
+	run.cookies = words + 2 * nsites;
+	if (dt_uprobe_attach_type(en) == 0) {
+		run.pmu = read_pmu_type();
+		if (run.pmu < 0)
+			return dt_set_error(hdl, EDT_ATTACH, "the kernel has no user probes: %s",
+					    strerror(-run.pmu));
+	}
+	n = wanted_sites(p, sites, wanted);
+	for (uint32_t from = 0; from < n; from = end) {
+		for (end = from + 1; end < n && same_run(sites[from], sites[end]); end++)
+			continue;
+		attach_run(&run, from, end - from);
+	}
+	return run.nrefused ? refused_sites(hdl, &run, n) : 0;
+}

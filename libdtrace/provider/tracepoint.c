@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* tracepoint.c - see tracepoint.h. */
+#include <stdio.h>
+#include <string.h>
+
+#include "consume/consume.h"
+#include "handle.h"
+#include "provider/tracepoint.h"
+
+#define DT_TP_MODULE "vmlinux"
+
+/* ---- Tracepoints --------------------------------------------------------------- */
+
+int dt_tracepoint_params(dtrace_hdl_t *hdl, const char *tracepoint, dt_type_t *const **params,
+			 uint32_t *nparams)
+{
+	char name[DTRACE_NAMELEN + 16];
+	dt_type_t *type;
+
+	snprintf(name, sizeof(name), "btf_trace_%s", tracepoint);
+	type = dt_type_lookup(hdl, DT_K_TYPEDEF, name);
+	if (!type)
+		return -1;
+	type = dt_type_resolve(hdl, type);
+	if (type->kind == DT_K_PTR)
+		type = dt_type_resolve(hdl, type->ref);
+	if (type->kind != DT_K_FUNC || type->count == 0)
+		return dt_set_error(hdl, EDT_NOTYPE, "the kernel's type %s is no function's",
+				    name);
+	*params = (dt_type_t *const *)type->params + 1;
+	*nparams = type->count - 1;
+	return 0;
+}
+
+dt_attachpoint_t *dt_tracepoint_attach(dtrace_hdl_t *hdl, const char *tracepoint)
+{
+	dt_attachpoint_t *attach = dt_attachpoint_new(hdl);
+
+	if (!attach)
+		return NULL;
+	attach->kind = DT_ATTACH_RAWTP;
+	attach->prog_type = BPF_PROG_TYPE_RAW_TRACEPOINT;
+	attach->context = DT_CONTEXT_ANY;
+	attach->target = tracepoint;
+	return attach;
+}
+
+/* How an integer of less than 64 bits stands in the context: zero-extended, whatever its
+ * type (kernel: CAST_TO_U64()). */
+static void dt_tp_extend(dtrace_hdl_t *hdl, dt_argsource_t *source, dt_type_t *type)
+{
+	type = dt_type_resolve(hdl, type);
+	if ((type->kind != DT_K_INT && type->kind != DT_K_ENUM) || type->size >= 8)
+		return;
+	source->size = (uint8_t)type->size;
+	source->is_signed = type->is_signed;
+}
+
+static const char *dt_tp_typename(dtrace_hdl_t *hdl, const dt_type_t *type)
+{
+	char name[256];
+
+	dt_type_name(type, name, sizeof(name));
+	return dt_arena_strndup(hdl->arena, name, strlen(name));
+}
+
+int dt_tracepoint_describe(dtrace_hdl_t *hdl, dt_probe_t *probe)
+{
+	dt_attachpoint_t *attach = probe->attach;
+	dt_type_t *const *params;
+	const char **types;
+	uint32_t n;
+
+	if (dt_tracepoint_params(hdl, attach->target, &params, &n) != 0)
+		return -1;
+	if (n > DT_MAXARGS)
+		n = DT_MAXARGS;
+	types = dt_arena_alloc(hdl->arena, (n + 1) * sizeof(*types));
+	if (!types)
+		return dt_set_errno(hdl, EDT_NOMEM);
+	for (uint32_t i = 0; i < n; i++) {
+		attach->args[i] = (dt_argsource_t){.kind = DT_ARG_CTX, .offset = i * 8};
+		dt_tp_extend(hdl, &attach->args[i], params[i]);
+		types[i] = dt_tp_typename(hdl, params[i]);
+		if (!types[i])
+			return dt_set_errno(hdl, EDT_NOMEM);
+	}
+	probe->argtypes = types;
+	probe->nargs = (int)n;
+	return 0;
+}
+
+/* ---- Tables ----------------------------------------------------------------------- */
+
+/* Offset and type of a path of members within a structure. */
+static int dt_tp_member(dtrace_hdl_t *hdl, const char *structure, const char *path,
+			uint32_t *offset, dt_type_t **type)
+{
+	dt_type_t *at = dt_type_lookup(hdl, DT_K_STRUCT, structure);
+	char name[64];
+
+	*offset = 0;
+	for (const char *from = path; at && *from; from += strspn(from, ".")) {
+		size_t length = strcspn(from, ".");
+		const dt_member_t *member;
+		uint32_t bits;
+
+		if (length >= sizeof(name))
+			break;
+		memcpy(name, from, length);
+		name[length] = '\0';
+		from += length;
+		member = dt_type_member(hdl, at, name, &bits);
+		if (!member || member->bit_size)
+			return dt_set_error(hdl, EDT_NOTHERE,
+					    "struct %s of this kernel has no member %s",
+					    structure, path);
+		*offset += bits / 8;
+		at = member->type;
+	}
+	if (!at)
+		return dt_set_error(hdl, EDT_NOTHERE, "this kernel has no struct %s", structure);
+	*type = at;
+	return 0;
+}
+
+static int dt_tp_source(dtrace_hdl_t *hdl, const dt_tpvalue_t *value, dt_type_t *const *params,
+			dt_argsource_t *source)
+{
+	dt_type_t *type = NULL;
+
+	*source = (dt_argsource_t){.value = value->value,
+				   .is_negated = value->is_negated,
+				   .is_status = value->is_status};
+	switch (value->root) {
+	case DT_TP_NONE:
+		return 0;
+	case DT_TP_CONST:
+		source->kind = DT_ARG_CONST;
+		return 0;
+	case DT_TP_SYMBOL:
+		source->kind = DT_ARG_CONST;
+		source->value = (int64_t)dt_kernel_address(hdl, value->member);
+		if (source->value)
+			return 0;
+		return dt_set_error(hdl, EDT_NOTHERE, "this kernel has no symbol %s",
+				    value->member);
+	case DT_TP_CURRENT:
+		source->kind = DT_ARG_TASK;
+		return 0;
+	case DT_TP_TID:
+	case DT_TP_PID:
+		source->kind = value->root == DT_TP_TID ? DT_ARG_TID : DT_ARG_PID;
+		return 0;
+	case DT_TP_REGS:
+		source->kind = DT_ARG_KREAD;
+		source->offset = value->param;
+		return 0;
+	case DT_TP_PARAM:
+		break;
+	}
+	if (!value->structure) {
+		source->kind = DT_ARG_CTX;
+		source->offset = value->param * 8;
+		dt_tp_extend(hdl, source, params[value->param]);
+		return 0;
+	}
+	source->kind = value->structure2 ? DT_ARG_KREAD2 : DT_ARG_KREAD;
+	source->base = value->param * 8;
+	if (dt_tp_member(hdl, value->structure, value->member, &source->offset, &type) != 0 ||
+	    (value->structure2 && dt_tp_member(hdl, value->structure2, value->member2,
+					       &source->offset2, &type) != 0))
+		return -1;
+	dt_tp_extend(hdl, source, type);
+	return 0;
+}
+
+static int dt_tp_conditions(dtrace_hdl_t *hdl, const dt_tpcondition_t *from,
+			    dt_type_t *const *params, dt_attachpoint_t *attach)
+{
+	dt_condition_t **tail = &attach->conditions;
+
+	for (; from && from->left.root != DT_TP_NONE; from++) {
+		dt_condition_t *condition = dt_arena_alloc(hdl->arena, sizeof(*condition));
+
+		if (!condition)
+			return dt_set_errno(hdl, EDT_NOMEM);
+		condition->op = from->op ? from->op : BPF_JEQ;
+		condition->nvalues = from->nvalues;
+		memcpy(condition->values, from->values, sizeof(condition->values));
+		if (dt_tp_source(hdl, &from->left, params, &condition->left) != 0 ||
+		    dt_tp_source(hdl, &from->right, params, &condition->right) != 0)
+			return -1;
+		*tail = condition;
+		tail = &condition->next;
+	}
+	return 0;
+}
+
+/* Whether the running kernel has the tracepoint in this form. */
+static bool dt_tp_fits(dtrace_hdl_t *hdl, const dt_tpprobe_t *entry, dt_type_t *const **params)
+{
+	uint32_t n = 0;
+
+	return entry->tracepoint &&
+	       dt_tracepoint_params(hdl, entry->tracepoint, params, &n) == 0 &&
+	       n >= entry->minparams;
+}
+
+/* The form of the probe that fits, from the first entry of its name on; NULL: none. */
+static const dt_tpprobe_t *dt_tp_choose(dtrace_hdl_t *hdl, const dt_tpprobe_t *entry)
+{
+	const char *name = entry->name;
+	dt_type_t *const *params;
+
+	for (; entry->name && strcmp(entry->name, name) == 0; entry++)
+		if (!entry->also && dt_tp_fits(hdl, entry, &params))
+			return entry;
+	return NULL;
+}
+
+static const dt_tpprobe_t *dt_tp_next(const dt_tpprobe_t *entry)
+{
+	const char *name = entry->name;
+
+	while (entry->name && strcmp(entry->name, name) == 0)
+		entry++;
+	return entry;
+}
+
+int dt_tptable_provide(dtrace_hdl_t *hdl, const dt_provider_t *provider,
+		       const dtrace_probedesc_t *pattern)
+{
+	const dt_tpprobe_t *table = provider->table;
+
+	if (!dt_glob(pattern->dtpd_mod, DT_TP_MODULE) || !dt_glob(pattern->dtpd_func, ""))
+		return 0;
+	for (const dt_tpprobe_t *entry = table; entry->name; entry = dt_tp_next(entry)) {
+		const dt_tpprobe_t *form;
+		dt_attachpoint_t *attach;
+
+		if (!dt_glob(pattern->dtpd_name, entry->name) ||
+		    dt_probe_lookup(hdl, provider->name, DT_TP_MODULE, "", entry->name))
+			continue;
+		form = dt_tp_choose(hdl, entry);
+		if (!form)
+			continue;
+		attach = dt_tracepoint_attach(hdl, form->tracepoint);
+		if (!attach ||
+		    !dt_probe_add_numbered(hdl, provider->first + (dtrace_id_t)(entry - table),
+					   provider, DT_TP_MODULE, "", entry->name, attach, 0))
+			return -1;
+	}
+	return 0;
+}
+
+/* Fills the attach point as the entry says. */
+static int dt_tp_fill(dtrace_hdl_t *hdl, const dt_tpprobe_t *entry, dt_attachpoint_t *attach)
+{
+	dt_type_t *const *params;
+
+	if (!dt_tp_fits(hdl, entry, &params))
+		return -1;
+	attach->context = entry->context;
+	for (int i = 0; i < DT_TP_MAXARGS; i++)
+		if (dt_tp_source(hdl, &entry->args[i].value, params, &attach->args[i]) != 0)
+			return -1;
+	return dt_tp_conditions(hdl, entry->conditions, params, attach);
+}
+
+static int dt_tp_types(dtrace_hdl_t *hdl, const dt_tpprobe_t *entry, dt_probe_t *probe)
+{
+	const char **types = dt_arena_alloc(hdl->arena, 2 * DT_TP_MAXARGS * sizeof(*types));
+	int n = 0;
+
+	if (!types)
+		return dt_set_errno(hdl, EDT_NOMEM);
+	for (; n < DT_TP_MAXARGS && entry->args[n].type; n++) {
+		types[n] = entry->args[n].type;
+		types[DT_TP_MAXARGS + n] = entry->args[n].xlate;
+	}
+	probe->nargs = n;
+	probe->argtypes = types;
+	probe->argxlates = types + DT_TP_MAXARGS;
+	return 0;
+}
+
+/* Fills the attach point, and makes the further places, of a form. */
+static int dt_tp_form(dtrace_hdl_t *hdl, const dt_tpprobe_t *entry, dt_attachpoint_t *attach)
+{
+	const char *name = entry->name;
+
+	attach->conditions = NULL;
+	attach->also = NULL;
+	attach->target = entry->tracepoint;
+	if (dt_tp_fill(hdl, entry, attach) != 0)
+		return -1;
+	for (entry++; entry->name && entry->also && strcmp(entry->name, name) == 0; entry++) {
+		attach->also = dt_tracepoint_attach(hdl, entry->tracepoint);
+		attach = attach->also;
+		if (!attach || dt_tp_fill(hdl, entry, attach) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+/* A form may fit and still refer to what this kernel has not: then the next one is tried. */
+int dt_tptable_describe(dtrace_hdl_t *hdl, dt_probe_t *probe)
+{
+	const char *name = probe->desc.dtpd_name;
+	const dt_tpprobe_t *entry = probe->provider->table, *form;
+
+	while (strcmp(entry->name, name) != 0)
+		entry++;
+	while (entry->name && strcmp(entry->name, name) == 0 &&
+	       (form = dt_tp_choose(hdl, entry)) != NULL) {
+		if (dt_tp_form(hdl, form, probe->attach) == 0)
+			return dt_tp_types(hdl, form, probe);
+		entry = form + 1;
+	}
+	return -1;
+}
+
+const char *dt_tptable_missing(dtrace_hdl_t *hdl, const dt_provider_t *provider,
+			       const dtrace_probedesc_t *pattern)
+{
+	(void)hdl;
+	if (!dt_glob_is_literal(pattern->dtpd_name))
+		return NULL;
+	for (const dt_tpprobe_t *entry = provider->table; entry->name; entry++)
+		if (entry->missing && strcmp(entry->name, pattern->dtpd_name) == 0)
+			return entry->missing;
+	return NULL;
+}

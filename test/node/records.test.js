@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+'use strict';
+
+/* Whole records: the D program beside what an iteration gives. */
+const assert = require('node:assert/strict');
+const fs = require('node:fs');
+const { test } = require('node:test');
+const dtrace = require('dtrace-async');
+
+/* Every record of a program that ends by itself. */
+async function records(program, settings) {
+	const dt = await dtrace.open(settings);
+	const all = [];
+
+	await dt.run(program);
+	for await (const record of dt)
+		all.push(record);
+	await dt.close();
+	return all;
+}
+
+/* The values that one clause of BEGIN records. */
+async function data(body, settings) {
+	const [record] = await records(`BEGIN { ${body} } BEGIN { exit(0); }`, settings);
+
+	return record.data;
+}
+
+const bodies = [
+	['trace(1); trace("two"); printf("%d and %s", 3, "four");', [1, 'two', '3 and four']],
+	['trace(-1); trace((char)-2); trace((short)-3); trace((int)-4);', [-1, -2, -3, -4]],
+	['trace((unsigned char)254); trace((unsigned short)65535);', [254, 65535]],
+	['trace((unsigned int)4294967295);', [4294967295]],
+	['trace((uint64_t)-1);', [2 ** 64]],
+	['trace((int64_t)-1);', [-1]],
+	['trace(9007199254740993);', [9007199254740992]],
+	['trace("gr\u00fc\u00dfe");', ['gr\u00fc\u00dfe']],
+	['@a[1] = sum(5); printa("%d=%@d", @a);', ['1=5']],
+];
+
+for (const [body, expected] of bodies) {
+	test(`BEGIN { ${body} }`, async () => {
+		assert.deepEqual(await data(body), expected);
+	});
+}
+
+test('with bigint, integers beyond 2^53 are exact, and smaller ones stay numbers', async () => {
+	assert.deepEqual(await data(
+	    'trace(9007199254740993); trace(-9007199254740993); trace((uint64_t)-1); ' +
+	    'trace(0x7fffffffffffffff); trace(9007199254740992); trace(1);', { bigint: true }),
+	    [9007199254740993n, -9007199254740993n, 2n ** 64n - 1n, 2n ** 63n - 1n,
+		    9007199254740992, 1]);
+});
+
+test('a record names its probe and its CPU, and when it was traced', async () => {
+	const before = process.hrtime.bigint();
+	const [record] = await records('BEGIN { trace(1); exit(0); }');
+	const after = process.hrtime.bigint();
+
+	assert.deepEqual(Object.keys(record), ['probe', 'cpu', 'timestamp', 'data']);
+	assert.equal(record.probe.provider, 'dtrace');
+	assert.equal(record.probe.name, 'BEGIN');
+	assert.ok(Number.isInteger(record.cpu) && record.cpu >= 0);
+	assert.ok(record.timestamp >= before && record.timestamp <= after);
+});
+
+test('without the option temporal there is no timestamp', async () => {
+	const [record] = await records('BEGIN { trace(1); exit(0); }',
+	    { options: { temporal: false } });
+
+	assert.equal(record.timestamp, undefined);
+});
+
+test('a clause that records nothing but its firing has no values', async () => {
+	const all = await records('BEGIN { exit(0); } BEGIN, END');
+
+	assert.deepEqual(all.filter(({ data: d }) => d.length === 0)
+	    .map(({ probe }) => probe.name).slice(-1), ['END']);
+});
+
+test('each clause of a probe has its own record, in program order', async () => {
+	assert.deepEqual((await records('BEGIN { trace(1); } BEGIN { trace(2); exit(0); } ' +
+	    'END { trace(3); }')).map(({ data: d }) => d), [[1], [2], [3]]);
+});
+
+test('a stack is an array of frames', async () => {
+	const [stack] = await data('stack();');
+
+	assert.ok(Array.isArray(stack));
+	for (const frame of stack) {
+		assert.deepEqual(Object.keys(frame), ['symbol', 'module', 'offset', 'address']);
+		assert.equal(typeof frame.address, 'bigint');
+		if (frame.symbol !== null)
+			assert.ok(Number.isInteger(frame.offset));
+	}
+	assert.ok(stack.some(({ symbol, module }) => /sys_bpf/.test(symbol) &&
+	    module === 'vmlinux'), 'BEGIN is fired by a system call');
+});
+
+test('symbols are text', async (t) => {
+	const line = fs.readFileSync('/proc/kallsyms', 'utf8')
+	    .match(/^([0-9a-f]+) T vfs_read$/m);
+
+	if (!line || /^0+$/.test(line[1]))
+		return t.skip('the kernel does not show addresses');
+	assert.deepEqual(await data(`sym(0x${line[1]}); mod(0x${line[1]});`),
+	    ['vmlinux`vfs_read', 'vmlinux']);
+});
+
+test('tracemem is a Buffer', async () => {
+	const [bytes] = await data('tracemem(curthread, 16);');
+
+	assert.ok(Buffer.isBuffer(bytes));
+	assert.equal(bytes.length, 16);
+});
+
+test('a struct is a Buffer, a stack or a string as a key is what it is as a value', async () => {
+	const dt = await dtrace.open();
+
+	await dt.run('struct pair { int a; int b; }; struct pair p; ' +
+	    'BEGIN { p.a = 1; p.b = 2; trace(p); @[stack(), "text", 7] = count(); exit(0); }');
+	for await (const record of dt) {
+		assert.ok(Buffer.isBuffer(record.data[0]));
+		assert.equal(record.data[0].readInt32LE(4), 2);
+	}
+	const [{ keys: [stack, text, number] }] = await dt.aggregations();
+
+	assert.ok(Array.isArray(stack) && typeof stack[0].address === 'bigint');
+	assert.equal(text, 'text');
+	assert.equal(number, 7);
+	await dt.close();
+});
+
+test('records of one turn and the next are the same', async () => {
+	const all = await records('tick-1ms { trace(++n); trace("x"); } ' +
+	    'tick-1ms /n == 40/ { exit(0); }');
+
+	assert.deepEqual(all.map(({ data: d }) => d[0]).filter((n) => n !== undefined).slice(0, 40),
+	    Array.from({ length: 40 }, (_, i) => i + 1));
+});

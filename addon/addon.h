@@ -119,6 +119,7 @@ typedef struct da_consumer {
 	uint32_t slot;	      /* of the firing being consumed */
 	uint32_t limit;	      /* firings to give at most; 0: all */
 	bool is_ending;	      /* no further firing is wanted now */
+	bool has_rest;	      /* the last turn ended so */
 	da_buffer_t text;
 	bool is_text_awaited; /* the library is printing a record into text */
 	char refusal[512];    /* why a record could not be given, or "" */

@@ -69,6 +69,17 @@ static int add_probe(dtrace_hdl_t *dtp, const dtrace_probedesc_t *desc, void *ar
 	return 0;
 }
 
+/* A pattern that nothing matches: an empty list, not an error. */
+static bool is_no_match(dtrace_hdl_t *dtp)
+{
+#ifdef DTRACE_EXTENSIONS
+	return strcmp(dtrace_errname(dtrace_errno(dtp)), "EDT_NOPROBE") == 0;
+#else
+	(void)dtp;
+	return false;
+#endif
+}
+
 da_probelist_t *da_probelist_create(dtrace_hdl_t *dtp, const char *pattern,
 				    da_failure_t *failure)
 {
@@ -81,15 +92,18 @@ da_probelist_t *da_probelist_create(dtrace_hdl_t *dtp, const char *pattern,
 		*failure = (da_failure_t){.is_set = true};
 		return NULL;
 	}
-	if (dtrace_str2desc(dtp, DTRACE_PROBESPEC_NAME, pattern, &desc) < 0 ||
-	    (status = dtrace_probe_iter(dtp, &desc, add_probe, list)) < 0) {
+	if (dtrace_str2desc(dtp, DTRACE_PROBESPEC_NAME, pattern, &desc) < 0)
+		status = -1;
+	else
+		status = dtrace_probe_iter(dtp, &desc, add_probe, list);
+	if (status < 0 && !is_no_match(dtp)) {
 		da_failure_set(failure, dtp, "couldn't list the probes '%s'", pattern);
 		da_probelist_destroy(list);
 		return NULL;
 	}
 	for (size_t i = 0; i < list->count && is_complete; i++)
 		is_complete = copy_arguments(dtp, &list->probes[i]);
-	if (status == 0 && is_complete)
+	if (status <= 0 && is_complete)
 		return list;
 	*failure = (da_failure_t){.is_set = true};
 	da_probelist_destroy(list);

@@ -350,6 +350,19 @@ static bool report_turn(da_consumer_t *c, dtrace_workstatus_t status, da_failure
 	return false;
 }
 
+/* As dtrace_work(), but whether it is time for it is for the caller to say. */
+static dtrace_workstatus_t work(da_consumer_t *c)
+{
+	int status = dtrace_status(c->dtp);
+
+	if (status == -1 || dtrace_consume(c->dtp, NULL, take_probe, take_record, c) == -1)
+		return DTRACE_WORKSTATUS_ERROR;
+	if (status == DTRACE_STATUS_EXITED || status == DTRACE_STATUS_FILLED ||
+	    status == DTRACE_STATUS_STOPPED)
+		return DTRACE_WORKSTATUS_DONE;
+	return DTRACE_WORKSTATUS_OKAY;
+}
+
 bool da_records_consume(da_consumer_t *c, napi_value deliver, uint32_t *outcome,
 			da_failure_t *failure)
 {
@@ -361,7 +374,12 @@ bool da_records_consume(da_consumer_t *c, napi_value deliver, uint32_t *outcome,
 	c->is_ending = false;
 	c->refusal[0] = '\0';
 	napi_open_handle_scope(c->env, &c->batch.scope);
-	status = dtrace_work(c->dtp, NULL, take_probe, take_record, c);
+	status = work(c);
+	/* What an earlier turn has left was not all that there is. */
+	if (c->has_rest && !c->is_ending && !c->batch.is_broken &&
+	    status != DTRACE_WORKSTATUS_ERROR)
+		status = work(c);
+	c->has_rest = c->is_ending || c->batch.is_broken;
 	finish_text(c);
 	batch_flush(c);
 	napi_close_handle_scope(c->env, c->batch.scope);

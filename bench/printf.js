@@ -15,6 +15,7 @@ const { Calls, median, row, sleep, verbose } = require('./tools');
 const ROUNDS = 3;
 const FLOOD_MS = 2000;
 const PRINTFS = 4;
+const POLL_MS = 2;
 
 /* Records a second from the first to the last of them. */
 class Meter {
@@ -43,7 +44,7 @@ async function withAddon(calls) {
 	let done = false;
 
 	await once(dtp, 'ready');
-	dtp.on('drop', (event) => { meter.drops += event.count || 1; });
+	dtp.on('drop', (event) => { meter.drops += event.drops; });
 	await dtp.strcompile(`syscall::umask:entry /pid == ${calls.pid}/ ` +
 	    `{ ${'printf("%d %s", arg0, execname); '.repeat(PRINTFS)}}`);
 	await dtp.go();
@@ -60,7 +61,7 @@ async function withAddon(calls) {
 		meter.add(n);
 		if (wasDone && n === 0)
 			break;
-		await new Promise(setImmediate);
+		await sleep(POLL_MS);
 	}
 	await dtp.stop();
 	meter.fired = await flood;

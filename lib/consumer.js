@@ -31,13 +31,13 @@ const REMOVE = 8;
 const MORE = 1;
 const DONE = 2;
 
-const EXITED = 2; /* DTRACE_STATUS_EXITED */
+const EXITED = 2; /* DTRACE_STATUS_EXITED; those above it are ends, too */
 
 /* Listeners to these keep a consumer that reads by itself from being collected. */
 const TOLD = ['record', 'exit', 'drop', 'fault', 'procexit'];
 
 /* Records that wait for an iterator, at most. */
-const HIGH_WATER_MARK = 16384;
+const HIGH_WATER_MARK = 4096;
 
 /* Probes that listProbes() makes at a time. */
 const PROBES = 256;
@@ -215,6 +215,7 @@ class Consumer extends EventEmitter {
 	 * @returns {Promise<void>|undefined}
 	 */
 	stop(callback) {
+		this.#checkOpen();
 		if (this.#stopping) {
 			const { promise } = this.#stopping;
 
@@ -674,7 +675,7 @@ class Consumer extends EventEmitter {
 					isDone: (outcome & DONE) !== 0,
 				};
 			},
-			isDone: () => this.#handle.status() === EXITED,
+			isDone: () => this.#handle.status() >= EXITED,
 			emitRecord: (record) => this.emit('record', record),
 			emitEvents: () => this.#emitEvents(),
 			end: () => this.#end(),

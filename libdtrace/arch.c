@@ -194,6 +194,18 @@ size_t dt_arch_insn_length(const uint8_t *code, size_t size)
 	return is_valid && !d.failed ? (size_t)(d.at - code) : 0;
 }
 
+/* Prefixes that make the kernel refuse an instruction: segments but fs and gs, and lock
+ * (kernel: is_prefix_bad() of arch/x86/kernel/uprobes.c). */
+bool dt_arch_insn_traceable(const uint8_t *code, size_t size)
+{
+	size_t length = dt_arch_insn_length(code, size);
+
+	for (size_t i = 0; i < length && dt_one_byte[code[i]] == 'p'; i++)
+		if (strchr("\x26\x2e\x36\x3e\xf0", code[i]))
+			return false;
+	return length > 0;
+}
+
 /* The names of a register's 8, 4, 2 and 1 low bytes. */
 static const struct {
 	char names[4][5];

@@ -13,6 +13,7 @@
  *	DT_ARCH_STACK_ARGS	offset of the next argument from the stack pointer then
  *	DT_ARCH_STACK_POINTER	in struct pt_regs
  *	DT_ARCH_RESULT		what a function has returned, likewise
+ *	DT_ARCH_PTREGS		how the kernel calls the registers that kprobes are handed
  *	DT_ARCH_LDCACHE_FLAGS	what marks this architecture's libraries in /etc/ld.so.cache
  *	DT_ARCH_LIBRARY_PATH	where the dynamic linker looks at last
  *	dt_arch_register()	offset in struct pt_regs of the register that an assembler
@@ -20,16 +21,19 @@
  *				is found where the whole is
  *	dt_arch_insn_length()	bytes of the machine instruction at the start of a code of so
  *				many bytes; 0: not a valid one
+ *	dt_arch_insn_traceable()	whether the kernel can put a breakpoint in its place
  */
 #ifndef DT_ARCH_H
 #define DT_ARCH_H
 
 #include <asm/ptrace.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 int dt_arch_register(const char *name, size_t length);
 size_t dt_arch_insn_length(const uint8_t *code, size_t size);
+bool dt_arch_insn_traceable(const uint8_t *code, size_t size);
 
 #if defined(__x86_64__)
 
@@ -52,6 +56,7 @@ size_t dt_arch_insn_length(const uint8_t *code, size_t size);
 #define DT_ARCH_STACK_ARGS 8 /* after the return address */
 #define DT_ARCH_STACK_POINTER offsetof(struct pt_regs, rsp)
 #define DT_ARCH_RESULT offsetof(struct pt_regs, rax)
+#define DT_ARCH_PTREGS "pt_regs"
 #define DT_ARCH_LDCACHE_FLAGS 0x0303 /* ELF, libc6, x86-64 */
 #define DT_ARCH_LIBRARY_PATH                                                               \
 	"/lib/x86_64-linux-gnu:/usr/lib/x86_64-linux-gnu:/lib64:/usr/lib64:/lib:/usr/lib"

@@ -18,8 +18,6 @@
 #include "option.h"
 #include "types/types.h"
 
-#define DT_IDHASH_SIZE 128
-
 struct dtrace_hdl {
 	int oflags; /* DTRACE_O_* */
 	int errcode; /* what dtrace_errno() says: EDT_* or errno */
@@ -41,8 +39,8 @@ struct dtrace_hdl {
 	struct dt_library *library;	   /* lang/library.c */
 	struct dt_libnames *libnames;	   /* lang/libfile.c */
 	bool has_libfiles;		   /* they have all been compiled */
-	dt_ident_t *idents[DT_IDHASH_SIZE];
-	dt_ident_t *last_aggs; /* unused by others: lang/ident.c */
+	dt_ident_t **idents;	/* hash of ident_buckets chains: lang/ident.c */
+	uint32_t ident_buckets; /* a power of two */
 	uint32_t naggs;	    /* aggregations named so far */
 	uint32_t nidents;
 	dtrace_prog_t *progs, **progs_tail;

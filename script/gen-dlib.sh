@@ -2,9 +2,9 @@
 # SPDX-License-Identifier: Apache-2.0
 # Writes the D libraries as C, one entry a declaration, and an index of the names that each
 # declares, so that a program costs the compiling of what it uses. The libraries keep to
-# this form: a declaration begins in the first column, its last line ends in ';', and any
-# further line is indented, or begins with '}'. A translator to x_t is found as one to
-# struct x.
+# this form: a declaration begins in the first column and ends with the first line that ends
+# in ';' outside braces; comments stand on lines of their own between declarations. A
+# translator to x_t is found as one to struct x.
 #
 # usage: gen-dlib.sh output library.d ...
 set -eu
@@ -60,6 +60,7 @@ FNR == 1 {
 }
 !open && /^[a-z]/ {
 	open = 1
+	depth = 0
 	text = ""
 	printf "{\"%s\", %d,", file, FNR
 }
@@ -69,7 +70,8 @@ open {
 	gsub(/\\/, "\\\\", line)
 	gsub(/"/, "\\\"", line)
 	printf "\n\"%s\\n\"", line
-	if ((/^[a-z}]/) && /;$/) {
+	depth += gsub(/{/, "{") - gsub(/}/, "}")
+	if (depth == 0 && /;$/) {
 		print "},"
 		index_names(text)
 		count++

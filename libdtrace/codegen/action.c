@@ -75,6 +75,20 @@ static void gen_process(dt_cg_t *cg)
 	dt_alu_imm(cg->e, BPF_RSH, R0, 32);
 }
 
+/* Frames that are always of tracing itself: our program and what has called it. Where there
+ * are more, the consumer knows them by name. */
+static int inner_frames(const dt_cg_t *cg)
+{
+	switch (cg->program->attach->kind) {
+	case DT_ATTACH_SELF:
+		return 1;
+	case DT_ATTACH_RAWTP:
+		return 2;
+	default:
+		return 0;
+	}
+}
+
 void dt_gen_stack(dt_cg_t *cg, const dt_str_t *place, bool user)
 {
 	dt_emit_t *e = cg->e;
@@ -91,7 +105,7 @@ void dt_gen_stack(dt_cg_t *cg, const dt_str_t *place, bool user)
 	dt_load(e, 8, R1, FP, DT_FRAME_CTX);
 	dt_str_address(cg, &frames, R2);
 	dt_alu_imm(e, BPF_MOV, R3, (int32_t)frames.size);
-	dt_alu_imm(e, BPF_MOV, R4, user ? BPF_F_USER_STACK : 0);
+	dt_alu_imm(e, BPF_MOV, R4, user ? BPF_F_USER_STACK : inner_frames(cg));
 	dt_call(e, BPF_FUNC_get_stack);
 	/* A kernel thread has no user stack: then there is no first frame. */
 	dt_jump_imm(e, BPF_JSGE, R0, 0, some);

@@ -60,7 +60,7 @@ static void gen_key(dt_cg_t *cg, const dt_node_t *k, const dt_field_t *f, const 
 
 static dt_str_t gen_keys(dt_cg_t *cg, const dt_node_t *agg, const dt_agglayout_t *layout)
 {
-	dt_str_t key = {DT_STR_FRAME, 0, layout->key_size};
+	dt_str_t key = {.place = DT_STR_FRAME, .size = layout->key_size};
 	uint32_t i = 0;
 
 	if (layout->key_size <= FRAME_KEY_MAX) {

@@ -19,6 +19,7 @@
 #include <stddef.h>
 
 #include "codegen/codegen.h"
+#include "codegen/support.h"
 #include "enable/kernel.h"
 #include "lang/builtins.h"
 
@@ -35,9 +36,17 @@ enum {
 	DT_FRAME_FAULTPC = -64, /* u32 offset in the clause */
 	DT_FRAME_FAULTVALUE = -72,
 	DT_FRAME_VARS = -72,
-	DT_FRAME_END = -512
+	/*
+	 * The kernel allows 512 bytes for all frames of a chain of calls, each rounded up to
+	 * 32. The support functions get their share, and in a divided program so does its
+	 * main function, which has the fixed words and two temporaries.
+	 */
+	DT_FRAME_END = -(512 - DT_SUPPORT_STACK),
+	DT_FRAME_END_DIVIDED = -(512 - DT_SUPPORT_STACK - 96)
 };
 
+/* The kernel may limit a map's value to what kmalloc() gives (KMALLOC_MAX_SIZE). */
+#define DT_SCRATCH_MAX (4u << 20)
 /* The first bytes of scratch belong to the support functions (bpf/support.bpf.h). */
 #define DT_SCRATCH_WORK 256
 
@@ -51,6 +60,12 @@ typedef struct dt_cold {
 	uint32_t action, pc;
 } dt_cold_t;
 
+/* A comparison with the size of scratch. */
+typedef struct dt_limit {
+	struct dt_limit *next;
+	uint32_t insn, size;
+} dt_limit_t;
+
 typedef struct dt_cg {
 	dt_cgenv_t *env;
 	dt_program_t *program;
@@ -61,15 +76,23 @@ typedef struct dt_cg {
 	uint32_t field;	 /* next field of the record */
 	uint8_t regs_used; /* bit n: Rn is taken */
 	int stack;	 /* lowest byte in use */
-	int stack_low;	 /* the lowest it has been */
 	uint32_t scratch; /* bytes of scratch in use by the statement */
 	uint32_t scratch_max;
 	int fault_label; /* of the clause */
 	int next_label;	 /* end of the clause */
+	int leave_label; /* of all clauses */
+	bool is_divided; /* into functions: see clause.c */
+	uint32_t part_insns, part_jumps; /* where the function begins */
+	uint32_t carry;	 /* scratch: what a clause hands to its next part */
 	dt_cold_t *cold;
+	int frame_base, frame_end; /* temporaries lie between them */
 	int *this_slots; /* this-> variables: frame offset by identifier order; 0: none */
-	uint32_t *this_scratch; /* strings: offset in scratch, plus 1 */
+	uint32_t *this_scratch; /* those in scratch: offset, plus 1 */
+	uint32_t *this_sizes;	/* and the bytes that are cleared when the probe fires */
 	uint32_t scratch_base;	/* what statements may use begins here */
+	dt_limit_t *limits;
+	bool uses_loans;	/* registers are saved: they must be initialized */
+	bool uses_refuge;	/* the frame is put away somewhere: it must be initialized */
 	uint32_t scratch_keep;	/* what this clause's earlier statements keep ends here */
 	uint32_t heap;		/* what alloca() and copyin() of a size known at run time
 				 * take: a word, the bytes taken, then they; 0: none */
@@ -89,6 +112,12 @@ void dt_cg_unsupported(dt_cg_t *, const dt_node_t *, const char *what);
 /* A register that calls preserve; -1: none is free. */
 int dt_reg_alloc(dt_cg_t *);
 void dt_reg_free(dt_cg_t *, int reg);
+/* A register in any case: when none is free, one whose value a frame word keeps. */
+typedef struct dt_loan {
+	int reg, saved;
+} dt_loan_t;
+dt_loan_t dt_reg_borrow(dt_cg_t *);
+void dt_reg_return(dt_cg_t *, const dt_loan_t *);
 /* Bytes of the frame, 8-byte aligned: offset from FP. Release by restoring cg->stack. */
 int dt_stack_alloc(dt_cg_t *, uint32_t size);
 /* Bytes of scratch: offset. Released when the statement ends, */
@@ -97,6 +126,29 @@ uint32_t dt_scratch_alloc(dt_cg_t *, uint32_t size);
 void dt_scratch_release(dt_cg_t *, uint32_t mark);
 /* What the statement has taken so far lives until the clause ends: D points to it. */
 void dt_scratch_keep(dt_cg_t *);
+/* Zeroes bytes of scratch; like a call. */
+void dt_gen_scratch_clear(dt_cg_t *, uint32_t offset, uint32_t size);
+/* Has scratch in the program at all, and size bytes of it besides DT_SCRATCH_WORK. */
+void dt_scratch_need(dt_cg_t *, uint32_t size);
+/* The instruction compares with what scratch holds besides DT_SCRATCH_WORK, less size; it is
+ * filled in when that is known. */
+void dt_scratch_limit(dt_cg_t *, uint32_t insn, uint32_t size);
+
+/*
+ * Deep expressions: where the frame is nearly full, all temporaries in it are put into
+ * scratch and the frame begins anew until they are put back. To be called where no place
+ * in the frame is passed down: an operand's value comes back in a register.
+ */
+typedef struct dt_refuge {
+	int stack; /* the mark to return to; 0: nothing was put away */
+	uint32_t scratch;
+} dt_refuge_t;
+dt_refuge_t dt_frame_put_away(dt_cg_t *);
+void dt_frame_put_back(dt_cg_t *, const dt_refuge_t *);
+/* Writes what may be read before anything else has written it: to be kept and restored. */
+void dt_gen_initialize(dt_cg_t *);
+/* Whether the frame has room for so many bytes, and for an operand after them. */
+bool dt_frame_has_room(const dt_cg_t *, uint32_t size);
 
 /* Jumps to the clause's fault exit if R0 is negative; value in the register or slot. */
 void dt_fault_if_negative(dt_cg_t *, int fault, int value_reg, int value_slot);
@@ -120,26 +172,31 @@ int dt_gen_to_slot(dt_cg_t *, const dt_node_t *);
 void dt_gen_arith(dt_cg_t *, dt_op_t, int dst, int src, dt_type_t *, const dt_node_t *);
 /* An expression that takes no helper call and one register. */
 bool dt_is_leaf(const dt_node_t *);
-/* probe_read_kernel(FP + slot, size, reg); faults on the address. */
-void dt_gen_read_kernel(dt_cg_t *, int slot, uint32_t size, int address_reg);
 bool dt_is_string(const dt_node_t *);
+/* reg, computed in 64 bits, as its type holds it. */
+void dt_extend_to(dt_cg_t *, int reg, dt_type_t *);
 uint32_t dt_value_size(dt_cg_t *, dt_type_t *);
 bool dt_value_signed(dt_cg_t *, dt_type_t *);
 
 /* ---- var.c --------------------------------------------------------------- */
 
 void dt_gen_builtin(dt_cg_t *, const dt_node_t *, int dst);
-void dt_gen_var_load(dt_cg_t *, const dt_node_t *, int dst);
-/* Stores reg (kept) into the variable or array element. */
-void dt_gen_var_store(dt_cg_t *, const dt_node_t *, int reg);
-/* R0 = the thread's local variables, or NULL; create: they are made when absent. */
-void dt_gen_self_pointer(dt_cg_t *, bool create);
-/* R0 = the element of an associative array, or NULL. */
-void dt_gen_assoc_pointer(dt_cg_t *, const dt_node_t *);
-struct dt_str;
-void dt_gen_assoc_update(dt_cg_t *, const dt_node_t *, const struct dt_str *value);
 void dt_gen_argument(dt_cg_t *, const dt_argsource_t *, int dst);
 bool dt_ecb_one_key(const dt_ecb_t *);
+
+/* ---- lvalue.c ------------------------------------------------------------- */
+
+/* probe_read(FP + slot, size, reg); faults on the address. */
+void dt_gen_read(dt_cg_t *, int slot, uint32_t size, int address_reg, bool is_userland);
+void dt_gen_read_kernel(dt_cg_t *, int slot, uint32_t size, int address_reg);
+/* dst = the value of an lvalue; of a struct, a union or an array: its address. */
+void dt_gen_lvalue(dt_cg_t *, const dt_node_t *, int dst);
+/* dst = its address; create: an element that is absent is made. */
+void dt_gen_address(dt_cg_t *, const dt_node_t *, bool create, int dst);
+/* Whether the bytes that a struct's or array's value is are in the traced process. */
+bool dt_lies_in_userland(const dt_node_t *);
+void dt_gen_assign(dt_cg_t *, const dt_node_t *, int dst);
+void dt_gen_incdec(dt_cg_t *, const dt_node_t *, int dst);
 
 /* ---- str.c --------------------------------------------------------------- */
 
@@ -168,10 +225,76 @@ void dt_gen_str_into(dt_cg_t *, const dt_node_t *, const dt_str_t *want);
 void dt_str_address(dt_cg_t *, const dt_str_t *, int reg);
 /* Zeroes the place; size is a multiple of 8. */
 void dt_gen_clear(dt_cg_t *, const dt_str_t *);
+/* Zeroes size bytes at R1; like a call it leaves no other register as it was. */
+void dt_gen_zero(dt_cg_t *, uint32_t size);
 /* Comparison of two string expressions: dst = 0 or 1. */
 void dt_gen_str_compare(dt_cg_t *, const dt_node_t *, int dst);
 /* Assignment of a string to a variable; the value's place. */
 dt_str_t dt_gen_str_assign(dt_cg_t *, const dt_node_t *);
+
+/* ---- place.c: where variables are ------------------------------------------ */
+
+typedef enum dt_placekind {
+	DT_PLACE_FRAME,	  /* this-> scalar: the frame word at base */
+	DT_PLACE_SCRATCH, /* scratch + base */
+	DT_PLACE_STATE,	  /* state map + base */
+	DT_PLACE_SELF,	  /* the thread's variables + base */
+	DT_PLACE_ASSOC,	  /* the element under key */
+	DT_PLACE_MEMORY	  /* at the number in the frame word `address` */
+} dt_placekind_t;
+
+/*
+ * Where an lvalue is, once everything in it (keys, indexes, pointers) has been evaluated:
+ * base + offset + what the frame word `index` holds, inside the extent of its variable.
+ */
+typedef struct dt_place {
+	dt_placekind_t kind;
+	int base;
+	int64_t offset;
+	int index; /* 0: none */
+	uint64_t extent;
+	bool is_whole;	  /* the variable itself, not a part of it */
+	bool is_word;	  /* a scalar that is always written as a word, extended */
+	bool is_userland; /* MEMORY of the traced process */
+	int address;
+	uint32_t map; /* ASSOC */
+	const dt_assoc_t *assoc;
+	dt_str_t key;
+} dt_place_t;
+
+/* Evaluates all that the lvalue needs; frame words stay taken. */
+dt_place_t dt_gen_place(dt_cg_t *, const dt_node_t *lvalue);
+/* Whether the lvalue is a D variable or a part of one: its place is not MEMORY. */
+bool dt_is_in_variable(dt_cg_t *, const dt_node_t *lvalue);
+/* Whether there may be nothing there: only then does dt_gen_place_pointer() go to absent. */
+bool dt_place_may_be_absent(const dt_place_t *);
+/*
+ * The register (R0 or R1) that points to size bytes there, for the verifier to see. Goes to
+ * absent when there is no such element; create: then one is made, of zeros. Faults on an
+ * index out of range; MEMORY: unless it is memory that D programs own.
+ */
+int dt_gen_place_pointer(dt_cg_t *, const dt_place_t *, uint32_t size, bool create, int absent);
+/* dst = its address as a plain number; what is absent reads as zeros. */
+void dt_gen_place_address(dt_cg_t *, const dt_place_t *, uint32_t size, bool create, int dst);
+/* dst = the scalar or bit-field that n is. */
+void dt_gen_place_load(dt_cg_t *, const dt_place_t *, const dt_node_t *n, int dst);
+/* Stores reg (kept), a scalar or bit-field. */
+void dt_gen_place_store(dt_cg_t *, const dt_place_t *, const dt_node_t *n, int reg);
+/* Copies size bytes from the address in the frame word. */
+void dt_gen_place_copy(dt_cg_t *, const dt_place_t *, uint32_t size, int source_slot,
+		       bool from_userland);
+void dt_gen_place_clear(dt_cg_t *, const dt_place_t *, uint32_t size);
+/* Copies a string there. */
+void dt_gen_place_string(dt_cg_t *, const dt_place_t *, const dt_str_t *);
+
+/* R0 = the thread's local variables, or NULL; create: they are made when absent. */
+void dt_gen_self_pointer(dt_cg_t *, bool create);
+/* reg, a pointer, becomes a plain number; uses the other register. */
+void dt_gen_forget(dt_cg_t *, int reg, int other);
+/* Bytes of a variable of the type, without padding. */
+uint32_t dt_variable_size(dt_cgenv_t *, dt_type_t *);
+/* Whether a value of the type is bytes in memory: a struct, a union, an array. */
+bool dt_is_aggregate(dt_cg_t *, dt_type_t *);
 
 /* ---- plan.c -------------------------------------------------------------- */
 
@@ -179,6 +302,13 @@ dt_str_t dt_gen_str_assign(dt_cg_t *, const dt_node_t *);
 void dt_describe_value(dt_cgenv_t *, const dt_node_t *, dt_field_t *);
 /* Frames of a stack(), ustack() or jstack(): its argument or the option's. */
 uint64_t dt_stack_frames(const dt_cgenv_t *, const dt_node_t *call);
+/* ---- program.c, clause.c -------------------------------------------------- */
+
+/* Goes to miss unless the key in the frame is in one of the ranges. */
+void dt_gen_key_guard(dt_emit_t *, const dt_range_t *, uint32_t n, int miss);
+bool dt_ecb_has_keys(const dt_ecb_t *, const dt_range_t *, uint32_t n);
+/* The program's clauses, whose keys are all together the ranges. */
+void dt_gen_clauses(dt_cg_t *, const dt_range_t *, uint32_t n);
 
 /* ---- record.c, speculate.c ---------------------------------------------- */
 

@@ -75,7 +75,8 @@ typedef struct dt_cgenv {
 	bool temporal, commits; /* some clause has commit() */
 	uint32_t state_size; /* dt_kstate_t and the global variables */
 	uint32_t self_size;  /* thread-local variables; 0: none */
-	uint32_t ontime_offset; /* vtimestamp's word in the thread-local variables */
+	uint32_t ontime_offset; /* their end, where vtimestamp's word may follow */
+	bool *has_address; /* by identifier order: scalars whose address is taken */
 	dt_agglayout_t *aggs;
 	uint32_t naggs, nkeyed;
 	uint32_t nbuckets, buckets_offset, entries_offset; /* of an aggregation buffer */
@@ -96,6 +97,8 @@ int dt_layout(dt_cgenv_t *, dt_ecb_t **, uint32_t necbs);
 dt_recplan_t *dt_layout_record(dt_cgenv_t *, const dt_clause_t *);
 /* Offset of a text in the strings, added when new; UINT32_MAX: out of memory. */
 uint32_t dt_strings_intern(dt_cgenv_t *, const char *, size_t length);
+/* Offset of so many zero bytes in the strings; UINT32_MAX: out of memory. */
+uint32_t dt_strings_zeros(dt_cgenv_t *, uint32_t size);
 
 /*
  * Bytes of a scratch area as it is made: more than programs use, by the size of the largest

@@ -23,6 +23,8 @@ void dt_emit_free(dt_emit_t *e)
 	free(e->fixups);
 	free(e->maprefs);
 	free(e->calls);
+	free(e->functions);
+	free(e->function_calls);
 	memset(e, 0, sizeof(*e));
 }
 
@@ -80,8 +82,18 @@ static void jump_to(dt_emit_t *e, uint8_t code, int dst, int src, int32_t imm, i
 	dt_emit_insn(e, code, dst, src, 0, imm);
 }
 
+static void resolve_function_calls(dt_emit_t *e)
+{
+	for (uint32_t i = 0; i < e->nfunction_calls && !e->failed; i++) {
+		const dt_fixup_t *f = &e->function_calls[i];
+
+		e->insns[f->insn].imm = (int32_t)(e->functions[f->label] - f->insn - 1);
+	}
+}
+
 bool dt_emit_finish(dt_emit_t *e)
 {
+	resolve_function_calls(e);
 	for (uint32_t i = 0; i < e->nfixups && !e->failed; i++) {
 		const dt_fixup_t *f = &e->fixups[i];
 		int64_t distance = (int64_t)e->labels[f->label] - f->insn - 1;
@@ -124,30 +136,69 @@ void dt_const(dt_emit_t *e, int dst, uint64_t value)
 	dt_emit_insn(e, 0, 0, 0, 0, (int32_t)(value >> 32));
 }
 
+void dt_add_const(dt_emit_t *e, int dst, int64_t value)
+{
+	if (value == (int32_t)value) {
+		if (value)
+			dt_alu_imm(e, BPF_ADD, dst, (int32_t)value);
+		return;
+	}
+	dt_const(e, R5, (uint64_t)value);
+	dt_alu_reg(e, BPF_ADD, dst, R5);
+}
+
 static uint8_t size_code(int size)
 {
 	return size == 8 ? BPF_DW : size == 4 ? BPF_W : size == 2 ? BPF_H : BPF_B;
 }
 
+/* An instruction's offset has 16 bits: beyond them the base register goes there and back. */
+static int near(dt_emit_t *e, int base, int off)
+{
+	if (off == (int16_t)off)
+		return off;
+	dt_alu_imm(e, BPF_ADD, base, off);
+	return 0;
+}
+
+static void come_back(dt_emit_t *e, int base, int off)
+{
+	if (off != (int16_t)off)
+		dt_alu_imm(e, BPF_SUB, base, off);
+}
+
 void dt_load(dt_emit_t *e, int size, int dst, int src, int off)
 {
-	dt_emit_insn(e, BPF_LDX | BPF_MEM | size_code(size), dst, src, (int16_t)off, 0);
+	int at = near(e, src, off);
+
+	dt_emit_insn(e, BPF_LDX | BPF_MEM | size_code(size), dst, src, (int16_t)at, 0);
+	if (dst != src)
+		come_back(e, src, off);
 }
 
 void dt_store(dt_emit_t *e, int size, int dst, int off, int src)
 {
-	dt_emit_insn(e, BPF_STX | BPF_MEM | size_code(size), dst, src, (int16_t)off, 0);
+	int at = near(e, dst, off);
+
+	dt_emit_insn(e, BPF_STX | BPF_MEM | size_code(size), dst, src, (int16_t)at, 0);
+	come_back(e, dst, off);
 }
 
 void dt_store_imm(dt_emit_t *e, int size, int dst, int off, int32_t imm)
 {
-	dt_emit_insn(e, BPF_ST | BPF_MEM | size_code(size), dst, 0, (int16_t)off, imm);
+	int at = near(e, dst, off);
+
+	dt_emit_insn(e, BPF_ST | BPF_MEM | size_code(size), dst, 0, (int16_t)at, imm);
+	come_back(e, dst, off);
 }
 
 void dt_atomic_add(dt_emit_t *e, int size, int dst, int off, int src, bool fetch)
 {
-	dt_emit_insn(e, BPF_STX | BPF_ATOMIC | size_code(size), dst, src, (int16_t)off,
+	int at = near(e, dst, off);
+
+	dt_emit_insn(e, BPF_STX | BPF_ATOMIC | size_code(size), dst, src, (int16_t)at,
 		     BPF_ADD | (fetch ? BPF_FETCH : 0));
+	come_back(e, dst, off);
 }
 
 void dt_call(dt_emit_t *e, int helper)
@@ -202,4 +253,51 @@ void dt_extend(dt_emit_t *e, int reg, int size, bool is_signed)
 		return;
 	dt_alu_imm(e, BPF_LSH, reg, shift);
 	dt_alu_imm(e, is_signed ? BPF_ARSH : BPF_RSH, reg, shift);
+}
+
+/* ---- Functions --------------------------------------------------------------------- */
+
+static void add_function(dt_emit_t *e, uint32_t insn)
+{
+	if (dt_emit_grow(e, &e->functions, e->nfunctions, &e->function_capacity,
+			 sizeof(*e->functions)))
+		e->functions[e->nfunctions++] = insn;
+}
+
+void dt_function_new(dt_emit_t *e)
+{
+	add_function(e, e->ninsns);
+}
+
+void dt_function_call(dt_emit_t *e, uint32_t function)
+{
+	if (!dt_emit_grow(e, &e->function_calls, e->nfunction_calls, &e->function_call_capacity,
+			  sizeof(*e->function_calls)))
+		return;
+	e->function_calls[e->nfunction_calls++] = (dt_fixup_t){e->ninsns, (int)function};
+	dt_emit_insn(e, BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_CALL, 0, 0);
+}
+
+void dt_emit_append(dt_emit_t *e, dt_emit_t *functions)
+{
+	uint32_t base = e->ninsns;
+
+	if (!dt_emit_finish(functions)) {
+		e->failed = true;
+		e->too_large = functions->too_large;
+		return;
+	}
+	for (uint32_t i = 0; i < functions->ninsns; i++) {
+		const struct bpf_insn *insn = &functions->insns[i];
+
+		dt_emit_insn(e, insn->code, insn->dst_reg, insn->src_reg, insn->off, insn->imm);
+	}
+	for (uint32_t i = 0; i < functions->nfunctions; i++)
+		add_function(e, base + functions->functions[i]);
+	for (uint32_t i = 0; i < functions->nmaprefs; i++) {
+		const dt_mapref_t *m = &functions->maprefs[i];
+
+		if (dt_emit_grow(e, &e->maprefs, e->nmaprefs, &e->mapref_capacity, sizeof(*m)))
+			e->maprefs[e->nmaprefs++] = (dt_mapref_t){base + m->insn, m->map};
+	}
 }

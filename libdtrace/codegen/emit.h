@@ -34,6 +34,11 @@ typedef struct dt_emit {
 	uint32_t nmaprefs, mapref_capacity;
 	struct dt_supportcall *calls; /* of support functions: codegen/support.h */
 	uint32_t ncalls, call_capacity;
+	const char *context; /* the kernel's name for the struct that functions are handed */
+	uint32_t *functions; /* first instruction of each function after the main program */
+	uint32_t nfunctions, function_capacity;
+	dt_fixup_t *function_calls; /* label: the function's number */
+	uint32_t nfunction_calls, function_call_capacity;
 	bool failed;	/* out of memory, or a jump out of range: see dt_emit_finish */
 	bool too_large;
 } dt_emit_t;
@@ -45,6 +50,13 @@ void dt_emit_free(dt_emit_t *);
 /* Resolves labels. False: out of memory or (too_large) the program is too large. */
 bool dt_emit_finish(dt_emit_t *);
 
+/* Functions: one begins here. Callers name them by number, in order from 0. */
+void dt_function_new(dt_emit_t *);
+void dt_function_call(dt_emit_t *, uint32_t function);
+/* Adds a listing of functions at the end; calls in it of support functions are not taken
+ * along (dt_support_append). */
+void dt_emit_append(dt_emit_t *, dt_emit_t *functions);
+
 int dt_label_new(dt_emit_t *);
 void dt_label_here(dt_emit_t *, int label);
 
@@ -54,6 +66,8 @@ void dt_emit_insn(dt_emit_t *, uint8_t code, int dst, int src, int16_t off, int3
 void dt_alu_reg(dt_emit_t *, uint8_t op, int dst, int src);
 void dt_alu_imm(dt_emit_t *, uint8_t op, int dst, int32_t imm);
 void dt_mov(dt_emit_t *, int dst, int src);
+/* dst += value; R5 is used when it takes more than 32 bits. */
+void dt_add_const(dt_emit_t *, int dst, int64_t value);
 /* dst = any 64-bit constant, in as few instructions as it takes. */
 void dt_const(dt_emit_t *, int dst, uint64_t value);
 /* dst = *(size *)(src + off), zero-extended; size 1, 2, 4, 8. */

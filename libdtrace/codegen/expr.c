@@ -34,7 +34,7 @@ bool dt_value_signed(dt_cg_t *cg, dt_type_t *t)
 	return (r->kind == DT_K_INT || r->kind == DT_K_ENUM) && r->is_signed;
 }
 
-static void extend_to(dt_cg_t *cg, int reg, dt_type_t *t)
+void dt_extend_to(dt_cg_t *cg, int reg, dt_type_t *t)
 {
 	dt_type_t *r = resolved(cg, t);
 
@@ -134,37 +134,36 @@ void dt_gen_arith(dt_cg_t *cg, dt_op_t op, int dst, int src, dt_type_t *type,
 		dt_cg_unsupported(cg, where, "the operator");
 		return;
 	}
-	extend_to(cg, dst, type);
+	dt_extend_to(cg, dst, type);
 }
 
 /* ---- Operands ------------------------------------------------------------ */
+
+static bool is_scalar(const dt_node_t *n)
+{
+	const dt_type_t *t = n->type;
+
+	while (t->kind == DT_K_TYPEDEF)
+		t = t->ref;
+	return t->kind == DT_K_INT || t->kind == DT_K_ENUM || t->kind == DT_K_PTR;
+}
 
 bool dt_is_leaf(const dt_node_t *n)
 {
 	if (n->kind == DT_N_INT)
 		return true;
 	return n->kind == DT_N_VAR && n->ident->kind == DT_I_VAR &&
-	       n->ident->scope != DT_SCOPE_SELF && !dt_is_string(n);
+	       n->ident->scope != DT_SCOPE_SELF && is_scalar(n);
 }
 
 int dt_gen_to_slot(dt_cg_t *cg, const dt_node_t *n)
 {
 	int slot = dt_stack_alloc(cg, 8);
-	int reg = dt_reg_alloc(cg);
+	dt_loan_t r = dt_reg_borrow(cg);
 
-	if (reg >= 0) {
-		dt_gen_expr(cg, n, reg);
-		dt_store(cg->e, 8, FP, slot, reg);
-		dt_reg_free(cg, reg);
-		return slot;
-	}
-	/* Every register is taken: borrow one. */
-	int saved = dt_stack_alloc(cg, 8);
-
-	dt_store(cg->e, 8, FP, saved, R9);
-	dt_gen_expr(cg, n, R9);
-	dt_store(cg->e, 8, FP, slot, R9);
-	dt_load(cg->e, 8, R9, FP, saved);
+	dt_gen_expr(cg, n, r.reg);
+	dt_store(cg->e, 8, FP, slot, r.reg);
+	dt_reg_return(cg, &r);
 	return slot;
 }
 
@@ -223,29 +222,20 @@ static void gen_compare_branch(dt_cg_t *cg, const dt_node_t *n, int label, bool 
 	uint8_t op = when ? is_signed ? comparisons[n->op].sign : comparisons[n->op].nosign
 		     : is_signed ? comparisons[n->op].inverse_sign
 				 : comparisons[n->op].inverse_nosign;
-	int reg = dt_reg_alloc(cg);
-	int mark = cg->stack, saved = 0, right;
+	int mark = cg->stack, right;
+	dt_loan_t r = dt_reg_borrow(cg);
 
-	if (reg < 0) {
-		reg = R9;
-		saved = dt_stack_alloc(cg, 8);
-		dt_store(cg->e, 8, FP, saved, R9);
-	}
 	if (n->right->kind == DT_N_INT && (int64_t)n->right->value == (int32_t)n->right->value) {
-		dt_gen_expr(cg, n->left, reg);
-		dt_mov(cg->e, R0, reg);
-		if (saved)
-			dt_load(cg->e, 8, R9, FP, saved);
+		dt_gen_expr(cg, n->left, r.reg);
+		dt_mov(cg->e, R0, r.reg);
+		dt_reg_return(cg, &r);
 		dt_jump_imm(cg->e, op, R0, (int32_t)n->right->value, label);
 	} else {
-		right = gen_operands(cg, n->left, n->right, reg);
-		dt_mov(cg->e, R0, reg);
-		if (saved)
-			dt_load(cg->e, 8, R9, FP, saved);
+		right = gen_operands(cg, n->left, n->right, r.reg);
+		dt_mov(cg->e, R0, r.reg);
+		dt_reg_return(cg, &r);
 		dt_jump_reg(cg->e, op, R0, right, label);
 	}
-	if (!saved)
-		dt_reg_free(cg, reg);
 	cg->stack = mark;
 }
 
@@ -298,137 +288,6 @@ static void gen_truth(dt_cg_t *cg, const dt_node_t *n, int dst)
 	dt_label_here(cg->e, done);
 }
 
-/* ---- Memory -------------------------------------------------------------- */
-
-void dt_gen_read_kernel(dt_cg_t *cg, int slot, uint32_t size, int address_reg)
-{
-	dt_emit_t *e = cg->e;
-
-	dt_mov(e, R1, FP);
-	dt_alu_imm(e, BPF_ADD, R1, slot);
-	dt_alu_imm(e, BPF_MOV, R2, (int32_t)size);
-	dt_mov(e, R3, address_reg);
-	dt_call(e, BPF_FUNC_probe_read_kernel);
-	dt_fault_if_negative(cg, DTRACEFLT_BADADDR, address_reg, 0);
-}
-
-/* dst = address of the memory that the lvalue names. */
-static void gen_address(dt_cg_t *cg, const dt_node_t *n, int dst)
-{
-	if (n->kind == DT_N_DEREF) {
-		dt_gen_expr(cg, n->left, dst);
-	} else if (n->kind == DT_N_MEMBER) {
-		gen_address(cg, n->left, dst);
-		if (n->bit_offset / 8)
-			dt_alu_imm(cg->e, BPF_ADD, dst, (int32_t)(n->bit_offset / 8));
-	} else {
-		dt_cg_unsupported(cg, n, "the address of this kind of variable");
-	}
-}
-
-/* Reads the bit-field's bytes and cuts the field out of them. */
-static void gen_bitfield(dt_cg_t *cg, const dt_node_t *n, int dst, int slot)
-{
-	uint32_t low = n->bit_offset % 8;
-	uint32_t bytes = (low + n->bit_size + 7) / 8;
-	int left = (int)(64 - low - n->bit_size);
-
-	if (bytes > 8) {
-		dt_cg_unsupported(cg, n, "a bit-field that spans nine bytes");
-		return;
-	}
-	dt_store_imm(cg->e, 8, FP, slot, 0);
-	dt_gen_read_kernel(cg, slot, bytes, dst);
-	dt_load(cg->e, 8, dst, FP, slot);
-	dt_alu_imm(cg->e, BPF_LSH, dst, left);
-	dt_alu_imm(cg->e, dt_value_signed(cg, n->type) ? BPF_ARSH : BPF_RSH, dst,
-		   (int32_t)(64 - n->bit_size));
-}
-
-static void gen_memory(dt_cg_t *cg, const dt_node_t *n, int dst)
-{
-	dt_type_t *t = resolved(cg, n->type);
-	uint32_t size = dt_value_size(cg, n->type);
-	int mark = cg->stack, slot;
-
-	gen_address(cg, n, dst);
-	if (t->kind == DT_K_ARRAY || t->kind == DT_K_STRUCT || t->kind == DT_K_UNION ||
-	    t->kind == DT_K_FUNC)
-		return; /* their value is where they are */
-	slot = dt_stack_alloc(cg, 8);
-	if (n->kind == DT_N_MEMBER && n->bit_size) {
-		gen_bitfield(cg, n, dst, slot);
-	} else {
-		dt_gen_read_kernel(cg, slot, size, dst);
-		dt_load(cg->e, (int)size, dst, FP, slot);
-		dt_extend(cg->e, dst, (int)size, dt_value_signed(cg, n->type));
-	}
-	cg->stack = mark;
-}
-
-/* ---- Assignment ---------------------------------------------------------- */
-
-/* The type in which a compound assignment computes: the checker has given the right side
- * that type; a shift is done in the left side's promoted one. */
-static dt_type_t *compound_type(dt_cg_t *cg, const dt_node_t *n)
-{
-	if (n->op != DT_OP_SHL && n->op != DT_OP_SHR)
-		return n->right->type;
-	return dt_value_size(cg, n->left->type) < 4 ? cg->env->hdl->types.int32 : n->left->type;
-}
-
-static bool is_variable(const dt_node_t *n)
-{
-	return (n->kind == DT_N_VAR && n->ident->kind == DT_I_VAR) ||
-	       (n->kind == DT_N_INDEX && n->ident->kind == DT_I_ASSOC);
-}
-
-static void gen_assign(dt_cg_t *cg, const dt_node_t *n, int dst)
-{
-	int mark = cg->stack, slot;
-
-	if (!is_variable(n->left)) {
-		dt_cg_unsupported(cg, n, "assignment through a pointer or to a member");
-		return;
-	}
-	if (n->op == DT_OP_NONE) {
-		dt_gen_expr(cg, n->right, dst);
-	} else {
-		dt_type_t *type = compound_type(cg, n);
-
-		slot = dt_gen_to_slot(cg, n->right);
-		dt_gen_var_load(cg, n->left, dst);
-		dt_load(cg->e, 8, R1, FP, slot);
-		extend_to(cg, dst, type);
-		dt_gen_arith(cg, n->op, dst, R1, type, n);
-	}
-	extend_to(cg, dst, n->left->type);
-	dt_gen_var_store(cg, n->left, dst);
-	cg->stack = mark;
-}
-
-static void gen_incdec(dt_cg_t *cg, const dt_node_t *n, int dst)
-{
-	bool post = n->op == DT_OP_POSTINC || n->op == DT_OP_POSTDEC;
-	bool add = n->op == DT_OP_PREINC || n->op == DT_OP_POSTINC;
-	int64_t step = (int64_t)(n->value ? n->value : 1);
-	int mark = cg->stack, slot;
-
-	if (!is_variable(n->left)) {
-		dt_cg_unsupported(cg, n, "++ or -- of a member or through a pointer");
-		return;
-	}
-	slot = dt_stack_alloc(cg, 8);
-	dt_gen_var_load(cg, n->left, dst);
-	dt_store(cg->e, 8, FP, slot, dst);
-	dt_alu_imm(cg->e, BPF_ADD, dst, (int32_t)(add ? step : -step));
-	extend_to(cg, dst, n->left->type);
-	dt_gen_var_store(cg, n->left, dst);
-	if (post)
-		dt_load(cg->e, 8, dst, FP, slot);
-	cg->stack = mark;
-}
-
 /* ---- Expressions --------------------------------------------------------- */
 
 static void gen_unary(dt_cg_t *cg, const dt_node_t *n, int dst)
@@ -442,7 +301,7 @@ static void gen_unary(dt_cg_t *cg, const dt_node_t *n, int dst)
 		dt_alu_imm(cg->e, BPF_NEG, dst, 0);
 	else if (n->op == DT_OP_BNOT)
 		dt_alu_imm(cg->e, BPF_XOR, dst, -1);
-	extend_to(cg, dst, n->type);
+	dt_extend_to(cg, dst, n->type);
 }
 
 /* a ^^ b: exactly one is true. */
@@ -484,41 +343,41 @@ static void gen_cond(dt_cg_t *cg, const dt_node_t *n, int dst)
 	dt_label_here(cg->e, no);
 	dt_gen_expr(cg, n->third, dst);
 	dt_label_here(cg->e, done);
-	extend_to(cg, dst, n->type);
+	dt_extend_to(cg, dst, n->type);
 }
 
-/*
- * A string where a pointer is wanted: its address, as a plain number. Going through memory
- * is what makes the verifier forget that it is a pointer.
- */
+/* A string where a pointer is wanted: its address. */
 static void gen_str_pointer(dt_cg_t *cg, const dt_node_t *n, int dst)
 {
 	dt_str_t s = dt_gen_str(cg, n, NULL);
-	int word = (int)dt_scratch_alloc(cg, 8);
 
-	dt_str_address(cg, &s, R2);
-	dt_load(cg->e, 8, R1, FP, DT_FRAME_SCRATCH);
-	dt_store(cg->e, 8, R1, word, R2);
-	dt_load(cg->e, 8, dst, R1, word);
+	dt_str_address(cg, &s, dst);
+	dt_gen_forget(cg, dst, R1);
 }
 
-void dt_gen_expr(dt_cg_t *cg, const dt_node_t *n, int dst)
+static void gen_call(dt_cg_t *cg, const dt_node_t *n, int dst)
 {
-	if (cg->failed)
-		return;
+	dt_gen_subr(cg, n, dst);
+	if (resolved(cg, n->type)->kind == DT_K_VOID)
+		dt_alu_imm(cg->e, BPF_MOV, dst, 0); /* nobody looks at it, but it is kept */
+}
+
+static void gen_value(dt_cg_t *cg, const dt_node_t *n, int dst)
+{
 	switch (n->kind) {
 	case DT_N_INT:
 		dt_const(cg->e, dst, n->value);
 		break;
 	case DT_N_VAR:
 	case DT_N_INDEX:
-		if (dt_is_string(n))
-			gen_str_pointer(cg, n, dst);
+		if (n->ident->kind == DT_I_BUILTIN)
+			dt_gen_builtin(cg, n, dst);
 		else
-			dt_gen_var_load(cg, n, dst);
+			dt_gen_lvalue(cg, n, dst);
 		break;
-	case DT_N_STR:
-		gen_str_pointer(cg, n, dst);
+	case DT_N_DEREF:
+	case DT_N_MEMBER:
+		dt_gen_lvalue(cg, n, dst);
 		break;
 	case DT_N_UNARY:
 		gen_unary(cg, n, dst);
@@ -531,31 +390,45 @@ void dt_gen_expr(dt_cg_t *cg, const dt_node_t *n, int dst)
 		break;
 	case DT_N_CAST:
 		dt_gen_expr(cg, n->left, dst);
-		extend_to(cg, dst, n->type);
+		dt_extend_to(cg, dst, n->type);
 		break;
 	case DT_N_COMMA:
 		dt_gen_effect(cg, n->left);
 		dt_gen_expr(cg, n->right, dst);
 		break;
-	case DT_N_DEREF:
-	case DT_N_MEMBER:
-		gen_memory(cg, n, dst);
-		break;
 	case DT_N_ADDR:
-		gen_address(cg, n->left, dst);
+		dt_gen_address(cg, n->left, true, dst);
 		break;
 	case DT_N_ASSIGN:
-		gen_assign(cg, n, dst);
+		dt_gen_assign(cg, n, dst);
 		break;
 	case DT_N_INCDEC:
-		gen_incdec(cg, n, dst);
+		dt_gen_incdec(cg, n, dst);
 		break;
 	case DT_N_CALL:
-		dt_gen_subr(cg, n, dst);
+		gen_call(cg, n, dst);
 		break;
 	default:
 		dt_cg_unsupported(cg, n, "the expression");
 	}
+}
+
+void dt_gen_expr(dt_cg_t *cg, const dt_node_t *n, int dst)
+{
+	dt_refuge_t refuge;
+
+	if (cg->failed)
+		return;
+	if (dt_is_leaf(n)) {
+		gen_value(cg, n, dst);
+		return;
+	}
+	refuge = dt_frame_put_away(cg);
+	if (dt_is_string(n) && n->kind != DT_N_ADDR)
+		gen_str_pointer(cg, n, dst);
+	else
+		gen_value(cg, n, dst);
+	dt_frame_put_back(cg, &refuge);
 }
 
 void dt_gen_effect(dt_cg_t *cg, const dt_node_t *n)

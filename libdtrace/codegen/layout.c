@@ -78,6 +78,13 @@ uint32_t dt_strings_intern(dt_cgenv_t *env, const char *text, size_t length)
 	return want;
 }
 
+uint32_t dt_strings_zeros(dt_cgenv_t *env, uint32_t size)
+{
+	char *zeros = dt_arena_alloc(env->arena, size + 1);
+
+	return zeros ? dt_strings_intern(env, zeros, size) : UINT32_MAX;
+}
+
 /* ---- Aggregations --------------------------------------------------------------- */
 
 /*
@@ -201,6 +208,26 @@ static dt_assoc_t *assoc_of(dt_cgenv_t *env, dt_ident_t *ident)
 	return NULL;
 }
 
+#define VARIABLE_MAX (256u << 20)
+/* Of task storage: a u16 less the kernel's own words. */
+#define SELF_MAX (65535u - 128)
+
+uint32_t dt_variable_size(dt_cgenv_t *env, dt_type_t *type)
+{
+	dt_type_t *t = dt_type_resolve(env->hdl, type);
+
+	switch (t->kind) {
+	case DT_K_STRING:
+		return env->strsize;
+	case DT_K_STRUCT:
+	case DT_K_UNION:
+	case DT_K_ARRAY:
+		return t->size > VARIABLE_MAX ? VARIABLE_MAX + 1 : (uint32_t)t->size;
+	default:
+		return 8;
+	}
+}
+
 static void layout_assoc_use(dt_node_t *n, void *arg)
 {
 	dt_cgenv_t *env = arg;
@@ -211,7 +238,8 @@ static void layout_assoc_use(dt_node_t *n, void *arg)
 		return;
 	assoc = assoc_of(env, n->ident);
 	for (dt_node_t *k = n->list; k; k = k->next, i++) {
-		bound = dt_is_string(k) ? dt_str_bound(env, k) : 8;
+		bound = dt_is_string(k) ? dt_str_bound(env, k)
+					: dt_variable_size(env, n->ident->keys[i]);
 		if (bound > assoc->key_sizes[i])
 			assoc->key_sizes[i] = bound;
 	}
@@ -220,13 +248,15 @@ static void layout_assoc_use(dt_node_t *n, void *arg)
 static int layout_variable(dt_cgenv_t *env, dt_ident_t *ident)
 {
 	uint32_t size;
-	dt_type_t *t;
 	dt_assoc_t *assoc;
 
-	if (ident->type == NULL || ident->type->kind == DT_K_DYN)
+	if ((ident->kind != DT_I_VAR && ident->kind != DT_I_ASSOC) || ident->type == NULL ||
+	    ident->type->kind == DT_K_DYN)
 		return 0;
-	t = dt_type_resolve(env->hdl, ident->type);
-	size = t->kind == DT_K_STRING ? env->strsize : 8;
+	size = dt_variable_size(env, ident->type);
+	if (size > VARIABLE_MAX || env->state_size > VARIABLE_MAX)
+		return dt_set_error(env->hdl, EDT_TOOLARGE, "variable %s is too large",
+				    ident->name);
 	if (ident->kind == DT_I_VAR && ident->scope == DT_SCOPE_GLOBAL) {
 		ident->storage = env->state_size;
 		env->state_size += align8(size);
@@ -248,7 +278,7 @@ static int layout_variable(dt_cgenv_t *env, dt_ident_t *ident)
 
 static int each_ident(dt_cgenv_t *env, int (*f)(dt_cgenv_t *, dt_ident_t *))
 {
-	for (int i = 0; i < DT_IDHASH_SIZE; i++)
+	for (uint32_t i = 0; i < env->hdl->ident_buckets; i++)
 		for (dt_ident_t *id = env->hdl->idents[i]; id; id = id->next)
 			if (f(env, id) != 0)
 				return -1;
@@ -262,14 +292,17 @@ static void note_needs(dt_node_t *n, void *arg)
 	if (n->kind == DT_N_VAR && n->ident->kind == DT_I_BUILTIN &&
 	    n->ident->id == DT_VAR_VTIMESTAMP)
 		env->needs_vtimestamp = true;
+	if (n->kind == DT_N_ADDR && (n->left->kind == DT_N_VAR || n->left->kind == DT_N_INDEX))
+		env->has_address[n->left->ident->order] = true;
 }
 
 static int layout_variables(dt_cgenv_t *env, dt_ecb_t **ecbs, uint32_t necbs)
 {
 	env->state_size = sizeof(dt_kstate_t);
+	env->has_address = dt_arena_alloc(env->arena, env->hdl->nidents + 1);
 	env->assocs = dt_arena_alloc(env->arena,
 				     (env->hdl->nidents + 1) * sizeof(*env->assocs));
-	if (!env->assocs)
+	if (!env->assocs || !env->has_address)
 		return dt_set_errno(env->hdl, EDT_NOMEM);
 	if (each_ident(env, layout_variable) != 0)
 		return -1;
@@ -280,17 +313,20 @@ static int layout_variables(dt_cgenv_t *env, dt_ecb_t **ecbs, uint32_t necbs)
 	for (uint32_t i = 0; i < env->nassocs; i++) {
 		dt_assoc_t *a = &env->assocs[i];
 
-		a->key_size = a->ident->scope == DT_SCOPE_SELF ? 8 : 0;
+		a->key_size = a->ident->scope == DT_SCOPE_SELF ? 16 : 0; /* the thread */
 		for (int k = 0; k < a->ident->nkeys; k++) {
 			a->key_offsets[k] = a->key_size;
 			a->key_sizes[k] = align8(a->key_sizes[k] ? a->key_sizes[k] : 8);
 			a->key_size += a->key_sizes[k];
 		}
 	}
-	if (env->needs_vtimestamp) {
-		env->ontime_offset = env->self_size;
+	env->ontime_offset = env->self_size;
+	if (env->needs_vtimestamp)
 		env->self_size += 8;
-	}
+	if (env->self_size > SELF_MAX)
+		return dt_set_error(env->hdl, EDT_TOOLARGE,
+				    "thread-local variables take %u bytes; the kernel allows %u",
+				    env->self_size, SELF_MAX);
 	return 0;
 }
 

@@ -98,6 +98,10 @@ static bool describe_place(const dt_cgenv_t *env, const dt_node_t *n, const dt_t
 	f->rec.dtrd_size = f->kernel_size = words * 8;
 	f->rec.dtrd_alignment = 8;
 	f->encoding = DT_ENC_RAW;
+	if (t->kind == DT_K_STACK) {
+		f->encoding = DT_ENC_STACK;
+		f->kernel_size += DT_STACK_INNER * 8;
+	}
 	return true;
 }
 

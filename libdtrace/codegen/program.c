@@ -16,144 +16,12 @@
  * What the entry must set up is known only when the clauses are generated, so it is
  * generated last and the program begins with a jump to it.
  */
-#include <stdarg.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch.h"
 #include "codegen/cg.h"
 #include "codegen/support.h"
-#include "lang/source.h"
-
-void dt_cg_fail(dt_cg_t *cg, int error, int line, const char *format, ...)
-{
-	char words[512], place[300];
-	va_list ap;
-
-	if (cg->failed)
-		return;
-	cg->failed = true;
-	va_start(ap, format);
-	vsnprintf(words, sizeof(words), format, ap);
-	va_end(ap);
-	dt_source_place(cg->env->hdl, line, place, sizeof(place));
-	dt_set_error(cg->env->hdl, error, "%s%s", place, words);
-}
-
-void dt_cg_unsupported(dt_cg_t *cg, const dt_node_t *n, const char *what)
-{
-	dt_cg_fail(cg, EDT_NOTHERE, n->line, "%s is not supported", what);
-}
-
-int dt_reg_alloc(dt_cg_t *cg)
-{
-	for (int reg = R6; reg <= R9; reg++) {
-		if (cg->regs_used & 1 << (reg - R6))
-			continue;
-		cg->regs_used |= 1 << (reg - R6);
-		return reg;
-	}
-	return -1;
-}
-
-void dt_reg_free(dt_cg_t *cg, int reg)
-{
-	cg->regs_used &= ~(1 << (reg - R6));
-}
-
-int dt_stack_alloc(dt_cg_t *cg, uint32_t size)
-{
-	int offset = cg->stack - (int)((size + 7) & ~7u);
-
-	if (offset < DT_FRAME_END) {
-		dt_cg_fail(cg, EDT_TOOLARGE, cg->ecb->clause->line,
-			   "expression is too complex: it needs more than 512 bytes of stack");
-		return cg->stack;
-	}
-	cg->stack = offset;
-	if (offset < cg->stack_low)
-		cg->stack_low = offset;
-	return offset;
-}
-
-/* The kernel may limit a map's value to what kmalloc() gives (KMALLOC_MAX_SIZE). */
-#define DT_SCRATCH_MAX (4u << 20)
-
-uint32_t dt_scratch_alloc(dt_cg_t *cg, uint32_t size)
-{
-	uint32_t offset = cg->scratch;
-
-	if (size > DT_SCRATCH_MAX - dt_scratch_pad(cg->env) ||
-	    offset > DT_SCRATCH_MAX - dt_scratch_pad(cg->env) - size) {
-		dt_cg_fail(cg, EDT_TOOLARGE, cg->ecb->clause->line,
-			   "the clause needs more than %u bytes of scratch space: make its "
-			   "expressions simpler, or strsize (%u) smaller",
-			   DT_SCRATCH_MAX, cg->env->strsize);
-		return offset;
-	}
-	cg->scratch += (size + 7) & ~7u;
-	if (cg->scratch > cg->scratch_max)
-		cg->scratch_max = cg->scratch;
-	cg->needs_cpu = true;
-	return offset;
-}
-
-void dt_scratch_release(dt_cg_t *cg, uint32_t mark)
-{
-	cg->scratch = mark > cg->scratch_keep ? mark : cg->scratch_keep;
-}
-
-void dt_scratch_keep(dt_cg_t *cg)
-{
-	cg->scratch_keep = cg->scratch;
-}
-
-int dt_fault_label(dt_cg_t *cg, int fault, int value_reg, int value_slot)
-{
-	dt_cold_t *cold = dt_arena_alloc(cg->env->arena, sizeof(*cold));
-
-	if (!cold) {
-		dt_cg_fail(cg, EDT_NOMEM, cg->ecb->clause->line, "out of memory");
-		return 0;
-	}
-	cold->label = dt_label_new(cg->e);
-	cold->fault = fault;
-	cold->value_reg = value_reg;
-	cold->value_slot = value_slot;
-	cold->action = cg->action;
-	cold->pc = cg->e->ninsns - cg->clause_start;
-	cold->next = cg->cold;
-	cg->cold = cold;
-	cg->needs_cpu = true;
-	return cold->label;
-}
-
-void dt_fault_if_negative(dt_cg_t *cg, int fault, int value_reg, int value_slot)
-{
-	dt_jump_imm(cg->e, BPF_JSLT, R0, 0, dt_fault_label(cg, fault, value_reg, value_slot));
-}
-
-void dt_gen_drop(dt_cg_t *cg, dt_kdrop_t kind)
-{
-	dt_emit_t *e = cg->e;
-
-	cg->needs_cpu = true;
-	dt_load(e, 8, R1, FP, DT_FRAME_CPUS);
-	dt_alu_imm(e, BPF_MOV, R2, 1);
-	dt_atomic_add(e, 8, R1, (int)(offsetof(dt_kcpu_t, drops) + kind * 8), R2, false);
-}
-
-void dt_gen_array_lookup(dt_cg_t *cg, uint32_t map, int index_reg, int null_label)
-{
-	dt_emit_t *e = cg->e;
-
-	dt_store(e, 4, FP, DT_FRAME_INDEX, index_reg);
-	dt_map_fd(e, R1, map);
-	dt_mov(e, R2, FP);
-	dt_alu_imm(e, BPF_ADD, R2, DT_FRAME_INDEX);
-	dt_call(e, BPF_FUNC_map_lookup_elem);
-	dt_jump_imm(e, BPF_JEQ, R0, 0, null_label);
-}
 
 /* ---- Which probe fired --------------------------------------------------- */
 
@@ -183,7 +51,7 @@ static void gen_key_test(dt_emit_t *e, int reg, const dt_range_t *ranges, uint32
 	dt_jump(e, hit);
 }
 
-static void gen_key_guard(dt_emit_t *e, const dt_range_t *ranges, uint32_t n, int miss)
+void dt_gen_key_guard(dt_emit_t *e, const dt_range_t *ranges, uint32_t n, int miss)
 {
 	int hit = dt_label_new(e);
 
@@ -200,15 +68,14 @@ static int compare_ranges(const void *a, const void *b)
 }
 
 /* All keys that any clause wants. NULL: out of memory. */
-static dt_range_t *union_of_keys(const dt_cg_t *cg, uint32_t *n)
+static dt_range_t *union_of_keys(const dt_cgenv_t *env, const dt_program_t *p, uint32_t *n)
 {
-	const dt_program_t *p = cg->program;
 	uint32_t total = 0, out = 0;
 	dt_range_t *all;
 
 	for (uint32_t i = 0; i < p->necbs; i++)
 		total += p->ecbs[i]->nkeys;
-	all = dt_arena_alloc(cg->env->arena, (total + 1) * sizeof(*all));
+	all = dt_arena_alloc(env->arena, (total + 1) * sizeof(*all));
 	if (!all)
 		return NULL;
 	total = 0;
@@ -229,159 +96,9 @@ static dt_range_t *union_of_keys(const dt_cg_t *cg, uint32_t *n)
 	return all;
 }
 
-static bool same_keys(const dt_ecb_t *ecb, const dt_range_t *keys, uint32_t n)
+bool dt_ecb_has_keys(const dt_ecb_t *ecb, const dt_range_t *keys, uint32_t n)
 {
 	return ecb->nkeys == n && memcmp(ecb->keys, keys, n * sizeof(*keys)) == 0;
-}
-
-/* ---- Clauses ------------------------------------------------------------- */
-
-static bool clause_records(const dt_ecb_t *ecb)
-{
-	return ecb->plan->nfields || !ecb->clause->stmts || ecb->clause->speculates;
-}
-
-static void begin_clause(dt_cg_t *cg, dt_ecb_t *ecb)
-{
-	cg->ecb = ecb;
-	cg->action = 0;
-	cg->field = 0;
-	cg->scratch = cg->scratch_keep = cg->scratch_base;
-	cg->clause_start = cg->e->ninsns;
-	cg->fault_label = dt_label_new(cg->e);
-	cg->next_label = dt_label_new(cg->e);
-}
-
-/* Clears a word of scratch. */
-static void gen_clear_word(dt_cg_t *cg, uint32_t offset)
-{
-	dt_load(cg->e, 8, R1, FP, DT_FRAME_SCRATCH);
-	dt_alu_imm(cg->e, BPF_ADD, R1, (int32_t)offset);
-	dt_store_imm(cg->e, 8, R1, 0, 0);
-}
-
-static void gen_clause(dt_cg_t *cg, dt_ecb_t *ecb)
-{
-	const dt_clause_t *clause = ecb->clause;
-
-	if (clause_records(ecb))
-		dt_store_imm(cg->e, 8, FP, DT_FRAME_RECORD, 0);
-	if (cg->heap)
-		gen_clear_word(cg, cg->heap);
-	if (clause->predicate) {
-		dt_gen_branch(cg, clause->predicate, cg->next_label, false);
-		dt_scratch_release(cg, cg->scratch_base);
-	}
-	if (clause_records(ecb) && !clause->speculates) /* speculate() claims its own */
-		dt_gen_record(cg, ecb->plan->kernel_size, ecb->number, cg->next_label);
-	for (const dt_stmt_t *s = clause->stmts; s && !cg->failed; s = s->next) {
-		cg->action++;
-		if (s->kind == DT_S_AGG)
-			dt_gen_agg(cg, s);
-		else if (s->kind == DT_S_ACTION)
-			dt_gen_action(cg, s);
-		else
-			dt_gen_effect(cg, s->expr);
-		dt_scratch_release(cg, cg->scratch_base);
-	}
-}
-
-/* The ways out of the clause's run-time checks: what, where and the value, then the
- * clause's fault exit. */
-static void gen_cold(dt_cg_t *cg)
-{
-	dt_emit_t *e = cg->e;
-
-	for (dt_cold_t *c = cg->cold; c; c = c->next) {
-		dt_label_here(e, c->label);
-		if (c->value_slot)
-			dt_load(e, 8, R1, FP, c->value_slot);
-		else if (c->value_reg >= 0)
-			dt_mov(e, R1, c->value_reg);
-		else
-			dt_alu_imm(e, BPF_MOV, R1, 0);
-		dt_store(e, 8, FP, DT_FRAME_FAULTVALUE, R1);
-		dt_store_imm(e, 4, FP, DT_FRAME_FAULT, c->fault);
-		dt_store_imm(e, 4, FP, DT_FRAME_FAULT + 4, (int32_t)c->action);
-		dt_store_imm(e, 4, FP, DT_FRAME_FAULTPC, (int32_t)(c->pc * 8));
-		dt_jump(e, cg->fault_label);
-	}
-	cg->cold = NULL;
-}
-
-/* The fault's own record, by which the consumer reports it. */
-static void gen_fault_record(dt_cg_t *cg)
-{
-	dt_emit_t *e = cg->e;
-	int full = dt_label_new(e);
-	int at = (int)dt_record_header(cg->env);
-
-	dt_gen_record(cg, sizeof(dt_faultrec_t), DT_RECORD_FAULT, full);
-	dt_load(e, 8, R1, FP, DT_FRAME_RECORD);
-	dt_store_imm(e, 4, R1, at + (int)offsetof(dt_faultrec_t, clause),
-		     (int32_t)cg->ecb->number);
-	dt_load(e, 4, R2, R1, 4);
-	dt_store(e, 4, R1, at + (int)offsetof(dt_faultrec_t, key), R2);
-	dt_load(e, 4, R2, FP, DT_FRAME_FAULT + 4);
-	dt_store(e, 4, R1, at + (int)offsetof(dt_faultrec_t, action), R2);
-	dt_load(e, 4, R2, FP, DT_FRAME_FAULTPC);
-	dt_store(e, 4, R1, at + (int)offsetof(dt_faultrec_t, offset), R2);
-	dt_load(e, 4, R2, FP, DT_FRAME_FAULT);
-	dt_store(e, 8, R1, at + (int)offsetof(dt_faultrec_t, fault), R2);
-	dt_load(e, 8, R2, FP, DT_FRAME_FAULTVALUE);
-	dt_store(e, 8, R1, at + (int)offsetof(dt_faultrec_t, value), R2);
-	dt_label_here(e, full);
-}
-
-/* Takes the clause's record back, if it was reserved by then: a fault in the predicate
- * comes before. */
-static void gen_discard(dt_cg_t *cg, const dt_ecb_t *ecb)
-{
-	dt_emit_t *e = cg->e;
-	int not_reserved = dt_label_new(e);
-
-	if (!clause_records(ecb))
-		return;
-	dt_load(e, 8, R1, FP, DT_FRAME_RECORD);
-	dt_jump_imm(e, BPF_JEQ, R1, 0, not_reserved);
-	dt_store_imm(e, 4, R1, 0, (int32_t)(ecb->number | DT_RECORD_DISCARDED));
-	dt_label_here(e, not_reserved);
-}
-
-/* ERROR's clauses, as part of the clause that faulted. A fault in one is only counted. */
-static void gen_error_clauses(dt_cg_t *cg)
-{
-	for (uint32_t i = 0; i < cg->env->nerror_ecbs && !cg->failed; i++) {
-		int may_fault;
-
-		begin_clause(cg, cg->env->error_ecbs[i]);
-		gen_clause(cg, cg->ecb);
-		may_fault = cg->cold != NULL;
-		if (may_fault) {
-			dt_jump(cg->e, cg->next_label);
-			gen_cold(cg);
-			dt_label_here(cg->e, cg->fault_label);
-			gen_discard(cg, cg->ecb);
-			dt_gen_drop(cg, DT_KDROP_ERROR);
-		}
-		dt_label_here(cg->e, cg->next_label);
-	}
-}
-
-/* Where the clause's faults go: its record is taken back, the fault is recorded, ERROR
- * fires; then the next clause. */
-static void gen_fault_exit(dt_cg_t *cg, int next)
-{
-	dt_ecb_t *ecb = cg->ecb;
-
-	dt_jump(cg->e, next);
-	gen_cold(cg);
-	dt_label_here(cg->e, cg->fault_label);
-	gen_discard(cg, ecb);
-	gen_fault_record(cg);
-	cg->error_of = ecb;
-	gen_error_clauses(cg);
-	cg->error_of = NULL;
 }
 
 /* ---- The program --------------------------------------------------------- */
@@ -471,13 +188,12 @@ static void gen_clear_locals(dt_cg_t *cg)
 		if (cg->this_slots[i])
 			dt_store_imm(cg->e, 8, FP, cg->this_slots[i], 0);
 		else if (cg->this_scratch[i])
-			gen_clear_word(cg, cg->this_scratch[i] - 1);
+			dt_gen_scratch_clear(cg, cg->this_scratch[i] - 1, cg->this_sizes[i]);
 	}
-	if (cg->strtok) {
-		gen_clear_word(cg, cg->strtok);
-		gen_clear_word(cg, cg->strtok + 8);
-	}
+	if (cg->strtok)
+		dt_gen_scratch_clear(cg, cg->strtok, 16);
 }
+
 
 /* Leaves unless the place is one that the program's probes are meant by. */
 static void gen_conditions(dt_cg_t *cg, const dt_attachpoint_t *attach, int out)
@@ -524,7 +240,7 @@ static void gen_entry(dt_cg_t *cg, const dt_range_t *keys, uint32_t nkeys, int s
 	if (attach->nkeys) {
 		dt_gen_argument(cg, &attach->key, R6);
 		dt_store(e, 8, FP, DT_FRAME_KEY, R6);
-		gen_key_guard(e, keys, nkeys, out);
+		dt_gen_key_guard(e, keys, nkeys, out);
 	}
 	if (cg->needs_cpu) {
 		/* Whoever finds that no program is at work on this CPU may rely on it that
@@ -540,60 +256,54 @@ static void gen_entry(dt_cg_t *cg, const dt_range_t *keys, uint32_t nkeys, int s
 		dt_store(e, 8, FP, DT_FRAME_SCRATCH, R0);
 	}
 	gen_clear_locals(cg);
+	dt_gen_initialize(cg);
 	dt_jump(e, start);
 }
 
-static bool clause_exits(const dt_clause_t *clause)
-{
-	for (const dt_stmt_t *s = clause->stmts; s; s = s->next)
-		if (s->kind == DT_S_ACTION && s->expr->ident->id == DT_ACTION_EXIT)
-			return true;
-	return false;
-}
-
-static bool is_end(const dt_ecb_t *ecb)
-{
-	return ecb->probes[0]->attach->kind == DT_ATTACH_SELF && ecb->name &&
-	       strcmp(ecb->name, "END") == 0;
-}
-
-/* Once a clause has called exit(), the clauses after it do not run: only END's do. */
-static void gen_exited_check(dt_cg_t *cg, int leave)
-{
-	dt_map_value(cg->e, R1, DT_MAP_STATE, offsetof(dt_kstate_t, exited));
-	dt_load(cg->e, 4, R1, R1, 0);
-	dt_jump_imm(cg->e, BPF_JNE, R1, 0, leave);
-}
-
-static void gen_program(dt_cg_t *cg)
+/* Runs the parts of a divided program, one after the other. */
+static void gen_parts(dt_cg_t *cg, uint32_t n)
 {
 	dt_emit_t *e = cg->e;
-	dt_program_t *p = cg->program;
+
+	for (uint32_t i = 0; i < n; i++) {
+		dt_load(e, 8, R1, FP, DT_FRAME_CTX);
+		if (cg->program->attach->nkeys)
+			dt_load(e, 8, R2, FP, DT_FRAME_KEY);
+		else
+			dt_alu_imm(e, BPF_MOV, R2, 0);
+		dt_load(e, 4, R3, FP, DT_FRAME_CPU);
+		dt_load(e, 4, R4, FP, DT_FRAME_INDEX); /* the last look-up: scratch */
+		if (cg->program->attach->context == DT_CONTEXT_USER)
+			dt_load(e, 4, R5, FP, DT_FRAME_SLOT);
+		else
+			dt_alu_imm(e, BPF_MOV, R5, 0);
+		dt_function_call(e, i);
+		dt_jump_imm(e, BPF_JNE, R0, 0, cg->leave_label);
+	}
+}
+
+static void set_limits(dt_cg_t *cg)
+{
+	for (const dt_limit_t *l = cg->limits; l && !cg->e->failed; l = l->next)
+		cg->e->insns[l->insn].imm =
+		    (int32_t)(cg->scratch_max - DT_SCRATCH_WORK - l->size);
+}
+
+/* The code into cg->e; a divided program's functions are in parts. */
+static void gen_program(dt_cg_t *cg, const dt_emit_t *parts, const dt_range_t *keys,
+			uint32_t nkeys)
+{
+	dt_emit_t *e = cg->e;
 	int enter = dt_label_new(e), start = dt_label_new(e), leave = dt_label_new(e),
 	    out = dt_label_new(e);
-	uint32_t nkeys = 0;
-	dt_range_t *keys = union_of_keys(cg, &nkeys);
 
-	if (!keys) {
-		dt_cg_fail(cg, EDT_NOMEM, 0, "out of memory");
-		return;
-	}
+	cg->leave_label = leave;
 	dt_jump(e, enter);
 	dt_label_here(e, start);
-	for (uint32_t i = 0; i < p->necbs && !cg->failed; i++) {
-		int next;
-
-		begin_clause(cg, p->ecbs[i]);
-		next = cg->next_label;
-		if (i > 0 && clause_exits(p->ecbs[i - 1]->clause) && !is_end(p->ecbs[i]))
-			gen_exited_check(cg, leave);
-		if (p->attach->nkeys && !same_keys(cg->ecb, keys, nkeys))
-			gen_key_guard(e, cg->ecb->keys, cg->ecb->nkeys, next);
-		gen_clause(cg, cg->ecb);
-		if (cg->cold)
-			gen_fault_exit(cg, next);
-		dt_label_here(e, next);
-	}
+	if (parts)
+		gen_parts(cg, parts->nfunctions);
+	else
+		dt_gen_clauses(cg, keys, nkeys);
 	dt_label_here(e, leave);
 	if (cg->needs_cpu)
 		gen_leave_cpu(cg);
@@ -615,11 +325,15 @@ static void place_of_call(dt_cg_t *cg, const dt_node_t *call)
 		cg->heap = dt_scratch_alloc(cg, dt_heap_size(cg->env) + 8);
 }
 
+/* Words of the frame for this-> variables; further ones live in scratch. */
+#define THIS_WORDS 8
+
 /* Places for the this-> variables that the program's clauses use. */
 static void place_local(dt_node_t *n, void *arg)
 {
 	dt_cg_t *cg = arg;
 	dt_ident_t *ident = n->ident;
+	uint32_t size;
 
 	if (n->kind == DT_N_CALL)
 		place_of_call(cg, n);
@@ -627,62 +341,141 @@ static void place_local(dt_node_t *n, void *arg)
 		return;
 	if (cg->this_slots[ident->order] || cg->this_scratch[ident->order])
 		return;
-	if (dt_is_string(n))
-		cg->this_scratch[ident->order] = dt_scratch_alloc(cg, cg->env->strsize) + 1;
-	else
+	if (!dt_is_string(n) && !dt_is_aggregate(cg, n->type) &&
+	    !cg->env->has_address[ident->order] &&
+	    !cg->is_divided && cg->stack > DT_FRAME_VARS - THIS_WORDS * 8) {
 		cg->this_slots[ident->order] = dt_stack_alloc(cg, 8);
+		return;
+	}
+	size = dt_variable_size(cg->env, n->type);
+	cg->this_scratch[ident->order] = dt_scratch_alloc(cg, size) + 1;
+	/* Of a string its first byte tells that it is empty. */
+	cg->this_sizes[ident->order] = dt_is_string(n) ? 8 : (size + 7) & ~7u;
 }
 
-/* What is known only at the end; nothing that is accepted here may fail to load. */
-static void check_limits(dt_cg_t *cg)
+static void place_locals(dt_cg_t *cg, dt_ecb_t **ecbs, uint32_t n)
 {
-	int line = cg->program->ecbs[0]->clause->line;
+	for (uint32_t i = 0; i < n; i++) {
+		cg->ecb = ecbs[i];
+		dt_clause_walk(cg->ecb->clause, place_local, cg);
+	}
+}
 
-	if (dt_scratch_bytes(cg->env) > DT_SCRATCH_MAX)
-		dt_cg_fail(cg, EDT_TOOLARGE, line,
+/* Everything that code generation needs to know before its first instruction. */
+static bool begin_program(dt_cg_t *cg, dt_cgenv_t *env, dt_program_t *program, bool is_divided)
+{
+	size_t n = env->hdl->nidents + 1;
+
+	*cg = (dt_cg_t){.env = env,
+			.program = program,
+			.e = &program->code,
+			.stack = DT_FRAME_VARS,
+			.frame_end = is_divided ? DT_FRAME_END_DIVIDED : DT_FRAME_END,
+			.scratch = DT_SCRATCH_WORK,
+			.is_divided = is_divided,
+			.needs_cpu = is_divided || env->only_cpu >= 0};
+	dt_emit_free(&program->code);
+	cg->this_slots = dt_arena_alloc(env->arena, n * sizeof(*cg->this_slots));
+	cg->this_scratch = dt_arena_alloc(env->arena, n * sizeof(*cg->this_scratch));
+	cg->this_sizes = dt_arena_alloc(env->arena, n * sizeof(*cg->this_sizes));
+	if (!cg->this_slots || !cg->this_scratch || !cg->this_sizes) {
+		dt_cg_fail(cg, EDT_NOMEM, 0, "out of memory");
+		return false;
+	}
+	place_locals(cg, program->ecbs, program->necbs);
+	place_locals(cg, env->error_ecbs, env->nerror_ecbs);
+	cg->frame_base = cg->stack;
+	cg->scratch_base = cg->scratch;
+	return !cg->failed;
+}
+
+/* 0, or -1 with the handle's error set. */
+static int end_program(dt_cg_t *cg)
+{
+	dt_cgenv_t *env = cg->env;
+
+	if (cg->scratch_max > env->scratch_size)
+		env->scratch_size = cg->scratch_max;
+	if (dt_scratch_bytes(env) > DT_SCRATCH_MAX)
+		dt_cg_fail(cg, EDT_TOOLARGE, cg->program->ecbs[0]->clause->line,
 			   "the clauses need more than %u bytes of scratch space: make their "
 			   "expressions simpler, or strsize (%u) smaller",
-			   DT_SCRATCH_MAX, cg->env->strsize);
-	if (cg->e->ncalls && cg->stack_low < DT_FRAME_END + DT_SUPPORT_STACK)
-		dt_cg_fail(cg, EDT_TOOLARGE, line,
-			   "expression is too complex: it needs more than %d bytes of stack",
-			   -DT_FRAME_END - DT_SUPPORT_STACK);
+			   DT_SCRATCH_MAX, env->strsize);
+	if (cg->failed)
+		return -1;
+	if (dt_emit_finish(cg->e))
+		return 0;
+	if (!cg->e->too_large)
+		return dt_set_errno(env->hdl, EDT_NOMEM);
+	dt_cg_fail(cg, EDT_TOOLARGE, cg->program->ecbs[0]->clause->line,
+		   "the clauses of one probe are too large together");
+	return -1;
 }
+
+/*
+ * What the kernel calls the context of such programs; NULL: it has no name (before 6.8,
+ * nothing says which argument of a function is the context of a tracing program).
+ */
+static const char *context_name(enum bpf_prog_type type)
+{
+	switch (type) {
+	case BPF_PROG_TYPE_RAW_TRACEPOINT:
+		return "bpf_raw_tracepoint_args";
+	case BPF_PROG_TYPE_PERF_EVENT:
+		return "bpf_perf_event_data";
+	case BPF_PROG_TYPE_KPROBE:
+		return DT_ARCH_PTREGS;
+	default:
+		return NULL;
+	}
+}
+
+/* Functions first, into a listing of their own; they follow the main program's code. */
+static int generate_divided(dt_cgenv_t *env, dt_program_t *program, const dt_range_t *keys,
+			    uint32_t nkeys)
+{
+	dt_cg_t cg;
+	dt_emit_t parts;
+
+	dt_emit_init(&parts);
+	if (begin_program(&cg, env, program, true)) {
+		program->code.context = context_name(program->attach->prog_type);
+		cg.e = &parts;
+		dt_gen_clauses(&cg, keys, nkeys);
+		set_limits(&cg);
+		cg.stack = cg.frame_base;
+		cg.e = &program->code;
+		if (!cg.failed) {
+			gen_program(&cg, &parts, keys, nkeys);
+			dt_support_append(&program->code, &parts);
+			dt_emit_append(&program->code, &parts);
+		}
+	}
+	dt_emit_free(&parts);
+	return end_program(&cg);
+}
+
+/* Above this a program is divided: long before jumps do not reach, and while the verifier
+ * is at ease. */
+#define UNDIVIDED_INSNS 8000
+#define UNDIVIDED_JUMPS 3000
 
 int dt_codegen_program(dt_cgenv_t *env, dt_program_t *program)
 {
-	dt_cg_t cg = {.env = env, .program = program, .e = &program->code,
-		      .stack = DT_FRAME_VARS, .scratch = DT_SCRATCH_WORK,
-		      .needs_cpu = env->only_cpu >= 0};
-	size_t n = env->hdl->nidents + 1;
+	uint32_t nkeys = 0;
+	dt_range_t *keys = union_of_keys(env, program, &nkeys);
+	dt_cg_t cg;
 
-	dt_emit_free(&program->code);
-	cg.this_slots = dt_arena_alloc(env->arena, n * sizeof(*cg.this_slots));
-	cg.this_scratch = dt_arena_alloc(env->arena, n * sizeof(*cg.this_scratch));
-	if (!cg.this_slots || !cg.this_scratch)
+	if (!keys)
 		return dt_set_errno(env->hdl, EDT_NOMEM);
-	for (uint32_t i = 0; i < program->necbs; i++) {
-		cg.ecb = program->ecbs[i];
-		dt_clause_walk(cg.ecb->clause, place_local, &cg);
+	if (begin_program(&cg, env, program, false)) {
+		gen_program(&cg, NULL, keys, nkeys);
+		set_limits(&cg);
 	}
-	for (uint32_t i = 0; i < env->nerror_ecbs; i++) {
-		cg.ecb = env->error_ecbs[i];
-		dt_clause_walk(cg.ecb->clause, place_local, &cg);
-	}
-	cg.scratch_base = cg.scratch;
-	gen_program(&cg);
-	if (cg.scratch_max > env->scratch_size)
-		env->scratch_size = cg.scratch_max;
-	check_limits(&cg);
-	if (cg.failed)
-		return -1;
-	if (dt_emit_finish(&program->code))
-		return 0;
-	if (program->code.too_large)
-		return dt_set_error(env->hdl, EDT_TOOLARGE,
-				    "line %d: the clauses of one probe are too large together",
-				    DT_LINE_NUMBER(program->ecbs[0]->clause->line));
-	return dt_set_errno(env->hdl, EDT_NOMEM);
+	if (!cg.failed &&
+	    (cg.e->ninsns > UNDIVIDED_INSNS || cg.e->nfixups > UNDIVIDED_JUMPS))
+		return generate_divided(env, program, keys, nkeys);
+	return end_program(&cg);
 }
 
 /* ---- Programs of our own ------------------------------------------------- */

@@ -88,19 +88,30 @@ void dt_str_address(dt_cg_t *cg, const dt_str_t *s, int reg)
 		dt_alu_imm(e, BPF_ADD, reg, s->offset);
 }
 
-#define CLEAR_INLINE 512 /* bytes */
+/* Above this a call is shorter than the stores. */
+#define ZERO_BY_STORES 128
+
+void dt_gen_zero(dt_cg_t *cg, uint32_t size)
+{
+	uint32_t at = 0;
+
+	if (size <= ZERO_BY_STORES) {
+		for (; at + 8 <= size; at += 8)
+			dt_store_imm(cg->e, 8, R1, (int)at, 0);
+		for (; at < size; at++)
+			dt_store_imm(cg->e, 1, R1, (int)at, 0);
+		return;
+	}
+	/* What cannot be read is read as zeros: nothing is at address 0. */
+	dt_const(cg->e, R2, size);
+	dt_alu_imm(cg->e, BPF_MOV, R3, 0);
+	dt_call(cg->e, BPF_FUNC_probe_read_kernel);
+}
 
 void dt_gen_clear(dt_cg_t *cg, const dt_str_t *s)
 {
 	dt_str_address(cg, s, R1);
-	if (s->size > CLEAR_INLINE) { /* a read that fails leaves zeroes */
-		dt_alu_imm(cg->e, BPF_MOV, R2, (int32_t)s->size);
-		dt_alu_imm(cg->e, BPF_MOV, R3, 0);
-		dt_call(cg->e, BPF_FUNC_probe_read_kernel);
-		return;
-	}
-	for (uint32_t i = 0; i < s->size; i += 8)
-		dt_store_imm(cg->e, 8, R1, (int)i, 0);
+	dt_gen_zero(cg, s->size);
 }
 
 static bool same_place(const dt_str_t *a, const dt_str_t *b)
@@ -301,45 +312,60 @@ static bool has_place(const dt_node_t *n)
 	       n->ident->scope != DT_SCOPE_SELF;
 }
 
-/* Copies from where R0 points, or makes an empty string when it is NULL. */
-static dt_str_t gen_pointed(dt_cg_t *cg, uint32_t offset, const dt_str_t *want)
+/* Copies the text there, or makes an empty string where there is none. */
+static dt_str_t gen_placed(dt_cg_t *cg, const dt_node_t *n, const dt_str_t *want)
 {
 	dt_emit_t *e = cg->e;
+	int mark = cg->stack, absent = dt_label_new(e), done = dt_label_new(e), reg;
 	dt_str_t s = dt_str_new(cg, cg->env->strsize, want);
-	int null = dt_label_new(e), done = dt_label_new(e);
+	dt_place_t place = dt_gen_place(cg, n);
 
-	dt_jump_imm(e, BPF_JEQ, R0, 0, null);
-	dt_mov(e, R3, R0);
-	if (offset)
-		dt_alu_imm(e, BPF_ADD, R3, (int32_t)offset);
+	reg = dt_gen_place_pointer(cg, &place, s.size, false, absent);
+	dt_mov(e, R3, reg);
 	dt_gen_read_str(cg, &s, s.size, BPF_FUNC_probe_read_kernel_str);
-	dt_jump(e, done);
-	dt_label_here(e, null);
-	dt_str_address(cg, &s, R1);
-	dt_store_imm(e, 1, R1, 0, 0);
-	dt_label_here(e, done);
+	if (dt_place_may_be_absent(&place)) {
+		dt_jump(e, done);
+		dt_label_here(e, absent);
+		dt_str_address(cg, &s, R1);
+		dt_store_imm(e, 1, R1, 0, 0);
+		dt_label_here(e, done);
+	}
+	cg->stack = mark;
 	return s;
 }
 
-static dt_str_t gen_var_str(dt_cg_t *cg, const dt_node_t *n, const dt_str_t *want)
+/* The text at an address in memory, which the node's value is. */
+static dt_str_t gen_addressed(dt_cg_t *cg, uint32_t bound, int helper, int slot,
+			      const dt_str_t *want)
 {
-	if (n->ident->kind == DT_I_BUILTIN)
+	dt_str_t s = dt_str_new(cg, bound, want);
+
+	dt_load(cg->e, 8, R3, FP, slot);
+	dt_gen_read_str(cg, &s, s.size, helper);
+	dt_fault_if_negative(cg, DTRACEFLT_BADADDR, -1, slot);
+	return s;
+}
+
+static dt_str_t gen_lvalue_str(dt_cg_t *cg, const dt_node_t *n, const dt_str_t *want)
+{
+	int mark = cg->stack, slot;
+	dt_loan_t r;
+	dt_str_t s;
+
+	if (n->kind == DT_N_VAR && n->ident->kind == DT_I_BUILTIN)
 		return gen_builtin_str(cg, n, want);
 	if (has_place(n))
 		return var_place(cg, n->ident);
-	if (n->ident->kind == DT_I_VAR) {
-		dt_gen_self_pointer(cg, false);
-		return gen_pointed(cg, n->ident->storage, want);
-	}
-	if (n->ident->kind == DT_I_ASSOC) {
-		int mark = cg->stack;
-
-		dt_gen_assoc_pointer(cg, n);
-		cg->stack = mark;
-		return gen_pointed(cg, 0, want);
-	}
-	dt_cg_unsupported(cg, n, "the variable");
-	return (dt_str_t){DT_STR_NONE, 0, 1};
+	if (dt_is_in_variable(cg, n))
+		return gen_placed(cg, n, want);
+	slot = dt_stack_alloc(cg, 8);
+	r = dt_reg_borrow(cg);
+	dt_gen_address(cg, n, false, r.reg);
+	dt_store(cg->e, 8, FP, slot, r.reg);
+	dt_reg_return(cg, &r);
+	s = gen_addressed(cg, cg->env->strsize, dt_read_str_helper(n), slot, want);
+	cg->stack = mark;
+	return s;
 }
 
 static bool is_zero(const dt_node_t *n)
@@ -349,28 +375,10 @@ static bool is_zero(const dt_node_t *n)
 	return n->kind == DT_N_INT && n->value == 0;
 }
 
-static void gen_store_self(dt_cg_t *cg, const dt_node_t *n, const dt_str_t *value)
-{
-	dt_emit_t *e = cg->e;
-	int null = dt_label_new(e), done = dt_label_new(e);
-
-	dt_gen_self_pointer(cg, true);
-	dt_jump_imm(e, BPF_JEQ, R0, 0, null);
-	dt_mov(e, R1, R0);
-	if (n->ident->storage)
-		dt_alu_imm(e, BPF_ADD, R1, (int32_t)n->ident->storage);
-	dt_alu_imm(e, BPF_MOV, R2, (int32_t)smaller(value->size, cg->env->strsize));
-	dt_str_address(cg, value, R3);
-	dt_call(e, BPF_FUNC_probe_read_kernel_str);
-	dt_jump(e, done);
-	dt_label_here(e, null);
-	dt_gen_drop(cg, DT_KDROP_DYNAMIC);
-	dt_label_here(e, done);
-}
-
 dt_str_t dt_gen_str_assign(dt_cg_t *cg, const dt_node_t *n)
 {
-	dt_str_t value, whole;
+	dt_str_t value, there;
+	dt_place_t place;
 	int mark = cg->stack;
 
 	if (is_zero(n->right)) /* x = 0: the empty string */
@@ -378,20 +386,15 @@ dt_str_t dt_gen_str_assign(dt_cg_t *cg, const dt_node_t *n)
 	else
 		value = dt_gen_str(cg, n->right, NULL);
 	if (has_place(n->left)) {
-		dt_str_t place = var_place(cg, n->left->ident);
-
-		if (!same_place(&value, &place))
-			gen_copy(cg, &value, &place);
-	} else if (n->left->kind == DT_N_VAR && n->left->ident->kind == DT_I_VAR) {
-		gen_store_self(cg, n->left, &value);
-	} else if (n->left->kind == DT_N_INDEX && n->left->ident->kind == DT_I_ASSOC) {
-		/* The map copies the whole value: it must be of full size. */
-		whole = (dt_str_t){DT_STR_SCRATCH, (int)dt_scratch_alloc(cg, cg->env->strsize),
-				   cg->env->strsize};
-		gen_copy(cg, &value, &whole);
-		dt_gen_assoc_update(cg, n->left, &whole);
+		there = var_place(cg, n->left->ident);
+		if (!same_place(&value, &there))
+			gen_copy(cg, &value, &there);
 	} else {
-		dt_cg_unsupported(cg, n, "assignment of a string through a pointer");
+		place = dt_gen_place(cg, n->left);
+		if (is_zero(n->right))
+			dt_gen_place_clear(cg, &place, 1);
+		else
+			dt_gen_place_string(cg, &place, &value);
 	}
 	cg->stack = mark;
 	return value;
@@ -421,8 +424,9 @@ static dt_str_t gen_cond_str(dt_cg_t *cg, const dt_node_t *n, const dt_str_t *wa
 
 int dt_read_str_helper(const dt_node_t *pointer)
 {
-	return pointer->is_userland ? BPF_FUNC_probe_read_user_str
-				    : BPF_FUNC_probe_read_kernel_str;
+	return pointer->is_userland || dt_lies_in_userland(pointer)
+		   ? BPF_FUNC_probe_read_user_str
+		   : BPF_FUNC_probe_read_kernel_str;
 }
 
 /* stringof(pointer): the text at an address. */
@@ -433,25 +437,22 @@ static dt_str_t gen_cast_str(dt_cg_t *cg, const dt_node_t *n, const dt_str_t *wa
 
 	if (dt_is_string(n->left))
 		return dt_gen_str(cg, n->left, want);
-	s = dt_str_new(cg, dt_str_bound(cg->env, n), want);
 	slot = dt_gen_to_slot(cg, n->left);
-	dt_load(cg->e, 8, R3, FP, slot);
-	dt_gen_read_str(cg, &s, s.size, dt_read_str_helper(n->left));
-	dt_fault_if_negative(cg, DTRACEFLT_BADADDR, -1, slot);
+	s = gen_addressed(cg, dt_str_bound(cg->env, n), dt_read_str_helper(n->left), slot, want);
 	cg->stack = mark;
 	return s;
 }
 
-dt_str_t dt_gen_str(dt_cg_t *cg, const dt_node_t *n, const dt_str_t *want)
+static dt_str_t gen_text(dt_cg_t *cg, const dt_node_t *n, const dt_str_t *want)
 {
-	if (cg->failed)
-		return (dt_str_t){DT_STR_NONE, 0, 1};
 	switch (n->kind) {
 	case DT_N_STR:
 		return const_text(cg, n->string, n->length);
 	case DT_N_VAR:
 	case DT_N_INDEX:
-		return gen_var_str(cg, n, want);
+	case DT_N_MEMBER:
+	case DT_N_DEREF:
+		return gen_lvalue_str(cg, n, want);
 	case DT_N_COND:
 		return gen_cond_str(cg, n, want);
 	case DT_N_CAST:
@@ -467,6 +468,21 @@ dt_str_t dt_gen_str(dt_cg_t *cg, const dt_node_t *n, const dt_str_t *want)
 		dt_cg_unsupported(cg, n, "the string expression");
 		return (dt_str_t){DT_STR_NONE, 0, 1};
 	}
+}
+
+dt_str_t dt_gen_str(dt_cg_t *cg, const dt_node_t *n, const dt_str_t *want)
+{
+	dt_refuge_t refuge;
+	dt_str_t s;
+
+	if (cg->failed)
+		return (dt_str_t){DT_STR_NONE, 0, 1};
+	refuge = dt_frame_put_away(cg);
+	if (refuge.stack && want && want->place == DT_STR_FRAME)
+		want = NULL; /* it is not there for now */
+	s = gen_text(cg, n, want);
+	dt_frame_put_back(cg, &refuge);
+	return s;
 }
 
 /* ---- Comparison ----------------------------------------------------------- */

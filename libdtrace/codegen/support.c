@@ -63,6 +63,17 @@ void dt_support_call(dt_emit_t *e, dt_support_t f)
 	dt_emit_insn(e, BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_CALL, 0, 0);
 }
 
+void dt_support_append(dt_emit_t *e, const dt_emit_t *functions)
+{
+	for (uint32_t i = 0; i < functions->ncalls; i++) {
+		const dt_supportcall_t *c = &functions->calls[i];
+
+		if (!dt_emit_grow(e, &e->calls, e->ncalls, &e->call_capacity, sizeof(*e->calls)))
+			return;
+		e->calls[e->ncalls++] = (dt_supportcall_t){e->ninsns + c->insn, c->function};
+	}
+}
+
 /* ---- Code ------------------------------------------------------------------------- */
 
 typedef struct linker {
@@ -174,9 +185,33 @@ static int arity_of(const char *function)
 	return 2; /* a callback: round, context */
 }
 
-/* In order of their places: the main program, then the functions. */
+/*
+ * The parts of a divided program (clause.c): int f(context *, u64 ...). The kernel knows the
+ * context by the name of its struct; where there is none, the function is checked as a part
+ * of its caller instead.
+ */
+static int describe_parts(linker_t *l, struct btf *btf, struct bpf_func_info *info, int int_id,
+			  int u64_id)
+{
+	const dt_emit_t *e = l->e;
+	const char *context = e->context ? e->context : "dt_context";
+	int pointer = btf__add_ptr(btf, btf__add_struct(btf, context, 8));
+	char name[32];
+	int id = pointer;
+
+	for (uint32_t i = 0; i < e->nfunctions && id > 0; i++) {
+		snprintf(name, sizeof(name), "dt_part%u", i);
+		id = add_function(btf, name, 5, e->context ? BTF_FUNC_GLOBAL : BTF_FUNC_STATIC,
+				  int_id, u64_id, pointer);
+		info[i] = (struct bpf_func_info){e->functions[i], (uint32_t)id};
+	}
+	return id;
+}
+
+/* In order of their places: the main program, its parts, then the functions. */
 static int describe(linker_t *l, struct btf *btf, struct bpf_func_info *info, uint32_t n)
 {
+	uint32_t parts = l->e->nfunctions;
 	int int_id = btf__add_int(btf, "int", 4, BTF_INT_SIGNED);
 	int u64_id = btf__add_int(btf, "u64", 8, 0);
 	int scratch = btf__add_struct(btf, "dt_scratch", dt_scratch_bytes(l->env));
@@ -185,7 +220,9 @@ static int describe(linker_t *l, struct btf *btf, struct bpf_func_info *info, ui
 	int id = add_function(btf, "dt_main", 1, BTF_FUNC_STATIC, int_id, u64_id, pointer);
 
 	info[0] = (struct bpf_func_info){0, (uint32_t)id};
-	for (uint32_t i = 1; i < n && id > 0; i++) {
+	if (parts && id > 0)
+		id = describe_parts(l, btf, info + 1, int_id, u64_id);
+	for (uint32_t i = 1 + parts; i < n && id > 0; i++) {
 		int next = -1;
 
 		for (size_t k = 0; k < DT_NCODES; k++)
@@ -205,19 +242,20 @@ static int describe(linker_t *l, struct btf *btf, struct bpf_func_info *info, ui
 /* What opts refers to until the program is loaded. */
 typedef struct typed {
 	struct btf *btf;
-	struct bpf_func_info info[DT_NCODES + 1];
+	struct bpf_func_info info[];
 } typed_t;
 
 static int add_types(linker_t *l, struct bpf_prog_load_opts *opts)
 {
-	uint32_t n = 1;
-	typed_t *t = calloc(1, sizeof(*t));
+	uint32_t n = 1 + l->e->nfunctions;
+	typed_t *t;
 	int err;
 
-	if (!t)
-		return dt_set_errno(l->hdl, EDT_NOMEM);
 	for (size_t i = 0; i < DT_NCODES; i++)
 		n += l->start[i] >= 0;
+	t = calloc(1, sizeof(*t) + n * sizeof(t->info[0]));
+	if (!t)
+		return dt_set_errno(l->hdl, EDT_NOMEM);
 	t->btf = btf__new_empty();
 	err = t->btf ? describe(l, t->btf, t->info, n) : -1;
 	if (err != 0) {
@@ -249,7 +287,7 @@ int dt_support_link(dtrace_hdl_t *hdl, const dt_cgenv_t *env, dt_emit_t *e,
 {
 	linker_t l = {.hdl = hdl, .env = env, .e = e};
 
-	if (e->ncalls == 0)
+	if (e->ncalls == 0 && e->nfunctions == 0)
 		return 0;
 	memset(l.start, 0xff, sizeof(l.start));
 	for (uint32_t i = 0; i < e->ncalls; i++)

@@ -53,6 +53,8 @@ typedef struct dt_supportcall {
 int dt_support_arity(dt_support_t);
 int32_t dt_support_default(dt_support_t);
 void dt_support_call(dt_emit_t *, dt_support_t);
+/* The calls in a listing that will be added at the end of another. */
+void dt_support_append(dt_emit_t *, const dt_emit_t *functions);
 
 /*
  * Appends the functions that the code calls, and fills in what the kernel wants to know

@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "consume/buffers.h"
+#include "consume/output.h"
 
 static uint32_t header_size(const dt_enabling_t *en)
 {
@@ -139,9 +140,10 @@ void dt_drain_settle(dtrace_hdl_t *hdl, uint32_t cpu, dt_drain_t *d)
 /* ---- Aggregations --------------------------------------------------------------- */
 
 /* Keys from the kernel's layout into the one that is shown. */
-static void show_keys(const dt_enabling_t *en, const dt_agglayout_t *layout, const char *keys,
+static void show_keys(dtrace_hdl_t *hdl, const dt_agglayout_t *layout, const char *keys,
 		      char *shown)
 {
+	const dt_enabling_t *en = hdl->enabling;
 	uint32_t id = (uint32_t)layout->varid;
 
 	memcpy(shown, &id, sizeof(id));
@@ -158,6 +160,8 @@ static void show_keys(const dt_enabling_t *en, const dt_agglayout_t *layout, con
 				strncpy(to, en->env.strings + string, f->rec.dtrd_size - 1);
 		} else if (f->encoding == DT_ENC_STRING) {
 			memcpy(to, from, strnlen(from, f->kernel_size));
+		} else if (f->encoding == DT_ENC_STACK) {
+			dt_show_stack(hdl, from, to, f->rec.dtrd_size);
 		} else {
 			memcpy(to, from, f->rec.dtrd_size);
 		}
@@ -169,7 +173,7 @@ static int merge_entry(dtrace_hdl_t *hdl, const dt_agglayout_t *layout, uint32_t
 {
 	const char *keys = entry + sizeof(dt_kaggent_t);
 
-	show_keys(hdl->enabling, layout, keys, shown);
+	show_keys(hdl, layout, keys, shown);
 	return dt_aggs_merge(hdl, layout, (processorid_t)cpu, shown, keys + layout->key_size);
 }
 

@@ -12,6 +12,7 @@
 #include "consume/actions.h"
 #include "consume/bell.h"
 #include "consume/buffers.h"
+#include "consume/output.h"
 #include "consume/status.h"
 #include "consume/turn.h"
 #include "provider/provider.h"
@@ -202,6 +203,10 @@ static char *decode(dtrace_hdl_t *hdl, const dt_eprobe_t *ep, char *data)
 			continue;
 		if (f->encoding == DT_ENC_RAW) {
 			memcpy(to, from, n);
+			continue;
+		}
+		if (f->encoding == DT_ENC_STACK) {
+			dt_show_stack(hdl, from, to, n);
 			continue;
 		}
 		memset(to, 0, n);
@@ -433,23 +438,11 @@ static int consume_untimed(const dt_turn_t *t)
 /* ---- By time ----------------------------------------------------------------------------- */
 
 /*
- * Records are handed out up to a time from before which no CPU can have another one: the
- * earliest of the CPUs' last looks. What is later waits for the next turn. A record counts
- * no earlier than one before it in its buffer: speculations are of the time they were
+ * The oldest record of all CPUs is next, unless a CPU of which nothing is left may have got
+ * an older one since it was looked at: then it waits for the next turn. A record counts no
+ * earlier than one before it in its buffer: speculations are of the time they were
  * committed.
  */
-static uint64_t known_until(const dt_enabling_t *en, const dt_drain_t *drains)
-{
-	uint64_t until = UINT64_MAX;
-
-	if (en->phase == DT_PHASE_STOPPED)
-		return until;
-	for (uint32_t cpu = 0; cpu < en->env.ncpus; cpu++)
-		if (drains[cpu].known < until)
-			until = drains[cpu].known;
-	return until;
-}
-
 static bool peek_clock(dtrace_hdl_t *hdl, const dt_drain_t *d, dt_krecord_t *r, uint64_t *clock)
 {
 	if (!dt_drain_peek(hdl, d, r))
@@ -458,31 +451,41 @@ static bool peek_clock(dtrace_hdl_t *hdl, const dt_drain_t *d, dt_krecord_t *r, 
 	return true;
 }
 
-/* The oldest record of all CPUs first. */
-static int consume_timed(const dt_turn_t *t)
+/* The CPU whose record is next; DT_NOCPU: none can be told to be. */
+#define DT_NOCPU UINT32_MAX
+static uint32_t next_by_time(const dt_turn_t *t, dt_krecord_t *next, uint64_t *time)
 {
 	const dt_enabling_t *en = t->hdl->enabling;
-	dt_drain_t *drains = t->hdl->consumer->drains;
-	uint64_t until = known_until(en, drains);
+	const dt_drain_t *drains = t->hdl->consumer->drains;
+	uint64_t until = UINT64_MAX, clock;
+	uint32_t from = DT_NOCPU;
+	dt_krecord_t r;
 
-	for (;;) {
-		dt_krecord_t oldest = {0}, r;
-		uint64_t earliest = UINT64_MAX, clock;
-		uint32_t from = en->env.ncpus;
-
-		for (uint32_t cpu = 0; cpu < en->env.ncpus; cpu++) {
-			if (!peek_clock(t->hdl, &drains[cpu], &r, &clock) || clock >= earliest)
-				continue;
-			oldest = r;
-			earliest = clock;
+	for (uint32_t cpu = 0; cpu < en->env.ncpus; cpu++) {
+		if (!peek_clock(t->hdl, &drains[cpu], &r, &clock)) {
+			if (en->phase != DT_PHASE_STOPPED && drains[cpu].known < until)
+				until = drains[cpu].known;
+		} else if (from == DT_NOCPU || clock < *time) {
 			from = cpu;
+			*next = r;
+			*time = clock;
 		}
-		if (from == en->env.ncpus || (earliest >= until && until != UINT64_MAX))
-			return 0;
-		drains[from].clock = earliest;
-		if (hand_out(t, from, &oldest) != 0)
+	}
+	return from != DT_NOCPU && *time < until ? from : DT_NOCPU;
+}
+
+static int consume_timed(const dt_turn_t *t)
+{
+	dt_krecord_t next;
+	uint64_t time = 0;
+	uint32_t cpu;
+
+	while ((cpu = next_by_time(t, &next, &time)) != DT_NOCPU) {
+		t->hdl->consumer->drains[cpu].clock = time;
+		if (hand_out(t, cpu, &next) != 0)
 			return -1;
 	}
+	return 0;
 }
 
 /* ---- A turn ------------------------------------------------------------------------------ */

@@ -54,6 +54,9 @@ static inline int64_t dt_normalized(int64_t value, uint64_t normal)
  */
 int dt_out_stack(dtrace_hdl_t *, dt_outbuf_t *, const char *format, int indent, pid_t,
 		 const void *addresses, uint32_t nframes);
+/* A stack as the kernel gave it, with room for DT_STACK_INNER frames more than the size
+ * bytes that are shown: without those of tracing itself. */
+void dt_show_stack(dtrace_hdl_t *, const char *from, char *to, size_t size);
 /* The option stackindent. */
 int dt_stack_indent(const dtrace_hdl_t *);
 /* Frames a stack's record has room for. */

@@ -326,6 +326,25 @@ uint32_t dt_stack_nframes(const dtrace_recdesc_t *rec, bool is_user)
 	return n != 0 && n < words ? n : words;
 }
 
+/* The functions between a tracepoint and our programs. */
+static bool is_inner_frame(dtrace_hdl_t *hdl, const char *frame)
+{
+	const char *module, *name;
+	uint64_t address, offset;
+
+	memcpy(&address, frame, sizeof(address));
+	return address != 0 && dt_kernel_symbol(hdl, address, &module, &name, &offset) &&
+	       (strncmp(name, "__bpf_trace_", 12) == 0 ||
+		strncmp(name, "__traceiter_", 12) == 0);
+}
+
+void dt_show_stack(dtrace_hdl_t *hdl, const char *from, char *to, size_t size)
+{
+	for (int i = 0; i < DT_STACK_INNER && is_inner_frame(hdl, from); i++)
+		from += sizeof(uint64_t);
+	memcpy(to, from, size);
+}
+
 int dt_stack_indent(const dtrace_hdl_t *hdl)
 {
 	dtrace_optval_t indent = hdl->options[DT_OPT_STACKINDENT];

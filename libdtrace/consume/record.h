@@ -38,6 +38,8 @@
 /* In dtrd_uarg of setopt()'s second record: it is the value of the option before it. */
 #define DT_SETOPT_VALUE 0x1
 
+#define DT_STACK_INNER 2
+
 typedef enum dt_encoding {
 	DT_ENC_RAW,	/* the same bytes */
 	DT_ENC_STRING,	/* NUL-terminated in kernel_size bytes; the rest is undefined */
@@ -46,6 +48,8 @@ typedef enum dt_encoding {
 	DT_ENC_MODULE,
 	DT_ENC_FUNCTION,
 	DT_ENC_NAME,
+	DT_ENC_STACK,	/* addresses of the kernel's stack, room for DT_STACK_INNER more: those
+			 * of tracing itself, which are not shown */
 	DT_ENC_STRID	/* u64 number of a string of the enabling (aggregation keys) */
 } dt_encoding_t;
 

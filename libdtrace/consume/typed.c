@@ -87,7 +87,7 @@ static int print_integer(printer_t *p, const dt_type_t *type, uint64_t value)
 		return dt_out_format(p->hdl, p->out, "%s", name);
 	if (type->is_bool)
 		return dt_out_format(p->hdl, p->out, value ? "true" : "false");
-	if (type->is_char)
+	if (type->is_char && type->is_signed)
 		return print_char(p, (unsigned char)value);
 	if (type->is_signed)
 		return dt_out_format(p->hdl, p->out, "%" PRId64, (int64_t)value);
@@ -152,14 +152,17 @@ static bool is_aggregate(const dt_type_t *type)
 	return type->kind == DT_K_STRUCT || type->kind == DT_K_UNION;
 }
 
-/* "int pid" and, of a bit-field, its width; an anonymous one has only its kind. */
+/* "int pid" and, of a bit-field, its width; an unnamed struct or union has only its kind. */
 static int print_member_name(printer_t *p, const dt_member_t *m)
 {
 	char name[256];
 
 	dt_type_name(m->type, name, sizeof(name));
 	if (m->name == NULL)
-		return dt_out_format(p->hdl, p->out, "%s ", name);
+		return dt_out_format(p->hdl, p->out,
+				     dt_type_resolve(p->hdl, m->type)->kind == DT_K_UNION
+					 ? "union "
+					 : "struct ");
 	if (name[strlen(name) - 1] != '*')
 		strncat(name, " ", sizeof(name) - strlen(name) - 1);
 	if (m->bit_size != 0)
@@ -191,7 +194,7 @@ static int print_array(printer_t *p, const dt_type_t *type, size_t at, int depth
 	dt_type_t *element = dt_type_resolve(p->hdl, type->ref);
 	bool is_long = is_aggregate(element);
 
-	if (element->is_char)
+	if (element->is_char && element->is_signed)
 		return print_string(p, at, type->count);
 	if (type->count == 0)
 		return dt_out_format(p->hdl, p->out, "[ ]");

@@ -111,3 +111,5 @@ translator lwpsinfo_t < struct task_struct *T > {
 inline psinfo_t *curpsinfo = xlate<psinfo_t *>(curthread);
 inline lwpsinfo_t *curlwpsinfo = xlate<lwpsinfo_t *>(curthread);
 inline struct task_struct *curproc = curthread->group_leader;
+inline string cwd = d_path(&curthread->fs->pwd);
+inline string root = d_path(&curthread->fs->root);

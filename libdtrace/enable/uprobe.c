@@ -29,6 +29,9 @@
 #define DT_UPROBE_PMU "/sys/bus/event_source/devices/uprobe/"
 #define DT_UPROBE_SEMAPHORE_SHIFT 32 /* of its offset in the event's config */
 
+/* What the kernel says of an instruction that it cannot replace: it has no name outside. */
+#define DT_ENOTSUPP 524
+
 /* The part of union bpf_attr that BPF_LINK_CREATE reads for many user probes. */
 typedef struct dt_multiattr {
 	uint32_t prog_fd, target_fd, attach_type, flags;
@@ -141,6 +144,7 @@ typedef struct dt_siterun {
 	dt_usersite_t *const *sites;
 	uint64_t *offsets, *semaphores, *cookies;
 	int error; /* of the last place that was refused */
+	bool is_fatal; /* one was refused for a reason of no place's own */
 	uint32_t nrefused;
 } dt_siterun_t;
 
@@ -161,6 +165,13 @@ static int link_sites(dt_siterun_t *run, uint32_t from, uint32_t n)
 			  has_semaphore ? run->semaphores : NULL, run->cookies, n);
 }
 
+/* Whether the error is one place's, so that others may be tried without it. */
+static bool is_about_place(int error)
+{
+	return error == -E2BIG || error == -EINVAL || error == -EOPNOTSUPP ||
+	       error == -DT_ENOTSUPP || error == -EIO || error == -EEXIST;
+}
+
 /* The kernel refuses a whole set for one instruction that it cannot replace: such a one is
  * found by halving. */
 static void attach_run(dt_siterun_t *run, uint32_t from, uint32_t n)
@@ -173,14 +184,10 @@ static void attach_run(dt_siterun_t *run, uint32_t from, uint32_t n)
 		run->program->links[run->program->nlinks++] = fd;
 		return;
 	}
-	if (fd == -EMFILE || fd == -ENOMEM || fd == -EPERM) { /* no better one by one */
+	if (n == 1 || !is_about_place(fd)) {
 		run->error = -fd;
+		run->is_fatal |= !is_about_place(fd);
 		run->nrefused += n;
-		return;
-	}
-	if (n == 1) {
-		run->error = -fd;
-		run->nrefused++;
 		return;
 	}
 	attach_run(run, from, n / 2);
@@ -221,11 +228,13 @@ static bool same_run(const dt_usersite_t *a, const dt_usersite_t *b)
 
 static int refused_sites(dtrace_hdl_t *hdl, const dt_siterun_t *run, uint32_t n)
 {
+	const char *words = run->error == DT_ENOTSUPP ? "the instruction cannot be traced"
+						       : strerror(run->error);
 	const char *hint = run->error == EMFILE ? " (see ulimit -n)" : "";
 
 	return dt_set_error(hdl, EDT_ATTACH,
 			    "failed to attach to %u of %u places in user programs: %s%s",
-			    run->nrefused, n, strerror(run->error), hint);
+			    run->nrefused, n, words, hint);
 }
 
 int dt_uprobes_attach(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_program_t *p)
@@ -254,5 +263,7 @@ int dt_uprobes_attach(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_program_t *p)
 			continue;
 		attach_run(&run, from, end - from);
 	}
-	return run.nrefused ? refused_sites(hdl, &run, n) : 0;
+	/* Some instructions cannot be replaced: as long as there are others, the probes there
+	 * are as good as absent. */
+	return run.is_fatal || (n > 0 && run.nrefused == n) ? refused_sites(hdl, &run, n) : 0;
 }

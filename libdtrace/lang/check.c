@@ -85,21 +85,33 @@ static void check_clause(dt_compile_t *c, dt_clause_t *clause)
 	c->clause = NULL;
 }
 
-/* Inlines that no clause has named so far must be right all the same. */
+/* The inlines that are still to be checked, NULL after the last. */
+static dt_ident_t **unchecked_inlines(dt_compile_t *c)
+{
+	const dtrace_hdl_t *hdl = c->hdl;
+	dt_ident_t **list = dt_compile_alloc(c, (hdl->nidents + 1) * sizeof(*list)), *ident;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < hdl->ident_buckets; i++) {
+		for (ident = hdl->idents[i]; ident != NULL; ident = ident->next) {
+			if (ident->kind == DT_I_INLINE && !ident->is_signature_known)
+				list[n++] = ident;
+		}
+	}
+	return list;
+}
+
+/* Inlines that no clause has named so far must be right all the same. Checking one can add
+ * names, and so make the hash anew. */
 static void check_inlines(dt_compile_t *c)
 {
-	dt_ident_t *ident;
-	int i;
+	dt_ident_t **ident = unchecked_inlines(c);
 
-	for (i = 0; i < DT_IDHASH_SIZE; i++) {
-		for (ident = c->hdl->idents[i]; ident != NULL; ident = ident->next) {
-			if (ident->kind != DT_I_INLINE || ident->inline_body == NULL)
-				continue;
-			if (ident->nkeys > 0)
-				dt_check_inline_params(c, ident);
-			else
-				dt_check_inline(c, ident, ident->inline_body);
-		}
+	for (; *ident != NULL; ident++) {
+		if ((*ident)->nkeys > 0)
+			dt_check_inline_params(c, *ident);
+		else
+			dt_check_inline(c, *ident, (*ident)->inline_body);
 	}
 }
 

@@ -278,10 +278,12 @@ static dt_node_t *address(dt_compile_t *c, dt_node_t *n)
 	n->left = dt_check_expr(c, n->left);
 	root = dt_check_lvalue_root(n->left);
 	if (root->kind == DT_N_VAR || root->kind == DT_N_INDEX) {
-		dt_compile_error(c, D_OP_LVAL, n->line, n->column,
-				 "cannot take the address of %s: only what lies in memory has "
-				 "one",
-				 dt_ident_display(root->ident, name, sizeof(name)));
+		if (root->ident->kind == DT_I_BUILTIN)
+			dt_compile_error(
+			    c, D_OP_LVAL, n->line, n->column,
+			    "cannot take the address of %s: only what lies in memory has "
+			    "one",
+			    dt_ident_display(root->ident, name, sizeof(name)));
 	} else if (root->kind != DT_N_DEREF) {
 		dt_compile_error(c, D_OP_LVAL, n->line, n->column,
 				 "operator & requires an lvalue as its operand");

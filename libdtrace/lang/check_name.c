@@ -201,8 +201,31 @@ static dt_node_t *builtin_name(dt_compile_t *c, dt_node_t *n, const dt_builtin_t
 	return to_var(c, n, dt_builtin_ident(c, builtin, n));
 }
 
+/* Variables of DTrace that mean nothing here. */
+static const struct {
+	const char *name, *why;
+} refused[] = {
+    {"ipl", "Linux has no interrupt priority levels"},
+    {"projid", "Linux has no projects"},
+    {"taskid", "Linux has no tasks in the sense of projects"},
+    {"vcycles", "there is no count of a thread's cycles"},
+    {"zonename", "Linux has no zones"},
+};
+
+static void check_refused(dt_compile_t *c, const dt_node_t *n)
+{
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		if (strcmp(refused[i].name, n->string) == 0)
+			dt_compile_error(c, D_IDENT_UNDEF, n->line, n->column,
+					 "variable %s is not available: %s", n->string,
+					 refused[i].why);
+	}
+}
+
 static _Noreturn void undefined_name(dt_compile_t *c, const dt_node_t *n)
 {
+	if (n->value == DT_SCOPE_GLOBAL)
+		check_refused(c, n);
 	if (n->value == DT_SCOPE_GLOBAL)
 		dt_compile_error(c, D_IDENT_UNDEF, n->line, n->column,
 				 "failed to resolve %s: Unknown variable name", n->string);

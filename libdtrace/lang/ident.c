@@ -39,13 +39,45 @@ static dt_namespace_t ident_space(dt_identkind_t kind)
 	}
 }
 
-static uint32_t ident_bucket(const char *name)
+#define BUCKETS_MIN 64
+
+/* The chain of a name; there must be one. */
+static dt_ident_t **ident_chain(const dtrace_hdl_t *hdl, const char *name)
 {
 	uint32_t hash = 2166136261u; /* FNV-1a */
 
 	for (; *name != '\0'; name++)
 		hash = (hash ^ (unsigned char)*name) * 16777619u;
-	return hash % DT_IDHASH_SIZE;
+	return &hdl->idents[hash & (hdl->ident_buckets - 1)];
+}
+
+/* Makes room for one more: there are at least half as many chains as names. The old chains
+ * stay in the arena, where all of them together are no more than the new ones. */
+static bool ident_reserve(dtrace_hdl_t *hdl)
+{
+	uint32_t old_buckets = hdl->ident_buckets;
+	uint32_t buckets = old_buckets == 0 ? BUCKETS_MIN : old_buckets * 2;
+	dt_ident_t **old = hdl->idents, **idents;
+
+	if (old_buckets > 0 && hdl->nidents < 2 * old_buckets)
+		return true;
+	idents = dt_arena_alloc(hdl->arena, buckets * sizeof(dt_ident_t *));
+	if (idents == NULL)
+		return false;
+	hdl->idents = idents;
+	hdl->ident_buckets = buckets;
+	for (uint32_t i = 0; i < old_buckets; i++) {
+		dt_ident_t *ident = old[i], *next;
+
+		for (; ident != NULL; ident = next) {
+			dt_ident_t **chain = ident_chain(hdl, ident->name);
+
+			next = ident->next;
+			ident->next = *chain;
+			*chain = ident;
+		}
+	}
+	return true;
 }
 
 static dt_ident_t *ident_find(dtrace_hdl_t *hdl, dt_namespace_t space, dt_scope_t scope,
@@ -53,7 +85,9 @@ static dt_ident_t *ident_find(dtrace_hdl_t *hdl, dt_namespace_t space, dt_scope_
 {
 	dt_ident_t *ident;
 
-	for (ident = hdl->idents[ident_bucket(name)]; ident != NULL; ident = ident->next) {
+	if (hdl->ident_buckets == 0)
+		return NULL;
+	for (ident = *ident_chain(hdl, name); ident != NULL; ident = ident->next) {
 		if (ident->scope == scope && ident_space(ident->kind) == space &&
 		    strcmp(ident->name, name) == 0)
 			return ident;
@@ -63,7 +97,7 @@ static dt_ident_t *ident_find(dtrace_hdl_t *hdl, dt_namespace_t space, dt_scope_
 
 static void ident_unlink(dtrace_hdl_t *hdl, const dt_ident_t *ident)
 {
-	dt_ident_t **link = &hdl->idents[ident_bucket(ident->name)];
+	dt_ident_t **link = ident_chain(hdl, ident->name);
 
 	while (*link != NULL && *link != ident)
 		link = &(*link)->next;
@@ -105,19 +139,18 @@ static void ident_undo_modify(dtrace_hdl_t *hdl, void *argument)
 
 	(void)hdl;
 	*save->ident = save->before;
-	save->ident->next = next;
+	save->ident->next = next; /* chains may have been made anew */
 }
 
 dt_ident_t *dt_ident_add(dt_compile_t *c, dt_scope_t scope, dt_identkind_t kind,
 			 const char *name)
 {
 	dtrace_hdl_t *hdl = c->hdl;
-	dt_ident_t *ident = dt_arena_alloc(hdl->arena, sizeof(*ident));
-	uint32_t bucket = ident_bucket(name);
+	dt_ident_t *ident = dt_arena_alloc(hdl->arena, sizeof(*ident)), **chain;
 
 	if (ident != NULL)
 		ident->name = dt_arena_strndup(hdl->arena, name, strlen(name));
-	if (ident == NULL || ident->name == NULL)
+	if (ident == NULL || ident->name == NULL || !ident_reserve(hdl))
 		dt_compile_error(c, D_NOMEM, 0, 0, "out of memory");
 	ident->kind = kind;
 	ident->scope = scope;
@@ -131,8 +164,9 @@ dt_ident_t *dt_ident_add(dt_compile_t *c, dt_scope_t scope, dt_identkind_t kind,
 	hdl->nidents++;
 	if (kind == DT_I_AGG)
 		ident->id = ++hdl->naggs;
-	ident->next = hdl->idents[bucket];
-	hdl->idents[bucket] = ident;
+	chain = ident_chain(hdl, name);
+	ident->next = *chain;
+	*chain = ident;
 	return ident;
 }
 
@@ -148,9 +182,7 @@ void dt_ident_modify(dt_compile_t *c, dt_ident_t *ident)
 void dt_ident_forget_this(dtrace_hdl_t *hdl)
 {
 	dt_ident_t **link;
-	int i;
-
-	for (i = 0; i < DT_IDHASH_SIZE; i++) {
+	for (uint32_t i = 0; i < hdl->ident_buckets; i++) {
 		for (link = &hdl->idents[i]; *link != NULL;) {
 			if ((*link)->scope == DT_SCOPE_THIS)
 				*link = (*link)->next;

@@ -14,7 +14,7 @@
  *
  * All entries and instructions of a handle are one attach point, all returns another. A
  * breakpoint amid an instruction would wreck the process, so offsets are checked against the
- * code. The kernel does not tell by which instruction a function returns: arg0 of return is 0.
+ * code; the few instructions that the kernel cannot replace have no probes. The kernel does not tell by which instruction a function returns: arg0 of return is 0.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -128,6 +128,18 @@ static int dt_pid_add(dt_pidwalk_t *walk, dt_attachpoint_t *attach, const char *
 	return dt_attachpoint_add_site(walk->hdl, attach, &site);
 }
 
+/* Whether a breakpoint can stand where the function begins. */
+static bool dt_pid_is_traceable(dt_pidwalk_t *walk, const dt_userfunc_t *function)
+{
+	uint8_t code[16];
+	ssize_t n;
+
+	if (walk->fd < 0)
+		walk->fd = open(walk->path, O_RDONLY | O_CLOEXEC);
+	n = pread(walk->fd, code, sizeof(code), (off_t)function->position);
+	return n > 0 && dt_arch_insn_traceable(code, (size_t)n);
+}
+
 /* The function's code; NULL: it cannot be read. */
 static uint8_t *dt_pid_read_code(dt_pidwalk_t *walk, const dt_userfunc_t *function)
 {
@@ -135,8 +147,6 @@ static uint8_t *dt_pid_read_code(dt_pidwalk_t *walk, const dt_userfunc_t *functi
 
 	if (function->size == 0 || function->size > DT_PID_FUNCTION_MAX)
 		return NULL;
-	if (walk->fd < 0)
-		walk->fd = open(walk->path, O_RDONLY | O_CLOEXEC);
 	code = walk->fd >= 0 ? malloc(function->size) : NULL;
 	if (code && pread(walk->fd, code, function->size, (off_t)function->position) ==
 			(ssize_t)function->size)
@@ -158,7 +168,8 @@ static int dt_pid_add_offsets(dt_pidwalk_t *walk, const dt_userfunc_t *function)
 		if (length == 0)
 			break; /* what follows cannot be told apart */
 		snprintf(name, sizeof(name), "%zx", at);
-		if (dt_glob(walk->pattern->dtpd_name, name))
+		if (dt_glob(walk->pattern->dtpd_name, name) &&
+		    dt_arch_insn_traceable(code + at, size - at))
 			rv = dt_pid_add(walk, walk->state->entry, function->name, name,
 					function->position + at);
 	}
@@ -180,14 +191,15 @@ static bool dt_pid_means_offsets(const dtrace_probedesc_t *pattern)
 static int dt_pid_add_function(dt_pidwalk_t *walk, const dt_userfunc_t *function)
 {
 	const char *pattern = walk->pattern->dtpd_name;
+	bool is_traceable = dt_pid_is_traceable(walk, function);
 
-	if (dt_glob(pattern, DT_PID_ENTRY) &&
+	if (is_traceable && dt_glob(pattern, DT_PID_ENTRY) &&
 	    dt_pid_add(walk, walk->state->entry, function->name, DT_PID_ENTRY,
 		       function->position) != 0)
 		return -1;
 	if (function->size == 0)
 		return 0;
-	if (dt_glob(pattern, DT_PID_RETURN) &&
+	if (is_traceable && dt_glob(pattern, DT_PID_RETURN) &&
 	    dt_pid_add(walk, walk->state->result, function->name, DT_PID_RETURN,
 		       function->position) != 0)
 		return -1;

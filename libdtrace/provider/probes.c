@@ -190,6 +190,11 @@ dt_probe_t *dt_probe_lookup(dtrace_hdl_t *hdl, const char *provider, const char 
 	return NULL;
 }
 
+dtrace_id_t dt_probe_next_id(const dtrace_hdl_t *hdl)
+{
+	return hdl->probes->next;
+}
+
 dt_probe_t *dt_probe_by_id(dtrace_hdl_t *hdl, dtrace_id_t id)
 {
 	return id < hdl->probes->limit ? hdl->probes->by_id[id] : NULL;
@@ -403,6 +408,17 @@ bool dt_provider_matches(const dt_provider_t *provider, const char *pattern)
 	       (pattern[literal] != '\0' || literal >= prefix);
 }
 
+/* BEGIN, END and ERROR by themselves are those of the provider dtrace; nobody else has such
+ * probes, and looking for them costs the reading of the kernel's types. */
+static bool dt_desc_is_own(const dtrace_probedesc_t *pattern)
+{
+	return pattern->dtpd_provider[0] == '\0' && pattern->dtpd_mod[0] == '\0' &&
+	       pattern->dtpd_func[0] == '\0' &&
+	       (strcmp(pattern->dtpd_name, "BEGIN") == 0 ||
+		strcmp(pattern->dtpd_name, "END") == 0 ||
+		strcmp(pattern->dtpd_name, "ERROR") == 0);
+}
+
 /* Has every probe made that the pattern can match. */
 static int dt_probes_provide(dtrace_hdl_t *hdl, const dtrace_probedesc_t *pattern)
 {
@@ -410,6 +426,8 @@ static int dt_probes_provide(dtrace_hdl_t *hdl, const dtrace_probedesc_t *patter
 		const dt_provider_t *provider = dt_providers[i];
 
 		if (!dt_provider_matches(provider, pattern->dtpd_provider))
+			continue;
+		if (provider != &dt_provider_dtrace && dt_desc_is_own(pattern))
 			continue;
 		if (provider->provide(hdl, provider, pattern) != 0)
 			return -1;

@@ -93,7 +93,7 @@ typedef struct dt_attachpoint {
 	dt_attachkind_t kind;
 	enum bpf_prog_type prog_type;
 	dt_context_t context;
-	const char *target;	 /* RAWTP */
+	const char *target;	 /* RAWTP; otherwise the provider's to use */
 	uint64_t period;	 /* SAMPLE */
 	uint32_t event_type;	 /* SAMPLE: PERF_TYPE_* */
 	uint64_t event;		 /* SAMPLE: its number, PERF_COUNT_* */
@@ -196,6 +196,8 @@ void *dt_provider_state(dtrace_hdl_t *, const dt_provider_t *, size_t size);
 dt_attachpoint_t *dt_attachpoint_new(dtrace_hdl_t *);
 /* Adds a place in a user program, which is copied. 0, or -1: out of memory. */
 int dt_attachpoint_add_site(dtrace_hdl_t *, dt_attachpoint_t *, const dt_usersite_t *);
+/* Numbers of probes without a fixed one that are made from now on are not below. */
+dtrace_id_t dt_probe_next_id(const dtrace_hdl_t *);
 dt_probe_t *dt_probe_lookup(dtrace_hdl_t *, const char *provider, const char *module,
 			    const char *function, const char *name);
 dt_probe_t *dt_probe_by_id(dtrace_hdl_t *, dtrace_id_t);

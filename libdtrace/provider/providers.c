@@ -18,5 +18,6 @@ const dt_provider_t *const dt_providers[] = {
     &dt_provider_sdt,
     &dt_provider_rawtp,
     &dt_provider_pid,
+    &dt_provider_usdt,
     NULL,
 };

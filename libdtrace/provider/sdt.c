@@ -178,6 +178,9 @@ static int dt_tp_provide(dtrace_hdl_t *hdl, const dt_provider_t *provider,
 
 	if (hdl->oflags & DTRACE_O_NOSYS || !dt_glob(pattern->dtpd_func, ""))
 		return 0;
+	/* A tracepoint's name is a word of C: tick-1s need not be looked for. */
+	if (dt_glob_is_literal(pattern->dtpd_name) && strchr(pattern->dtpd_name, '-'))
+		return 0;
 	if (provider == &dt_provider_rawtp && !dt_glob(pattern->dtpd_mod, DT_RAWTP_MODULE))
 		return 0;
 	if (provider == &dt_provider_sdt) {

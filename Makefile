@@ -104,7 +104,7 @@ $(NODE_API):
 # Programs the tests need: test/c/*_test.c over the library, and helpers that know nothing
 # of it.
 TEST_SRC := $(wildcard test/c/*_test.c)
-TEST_HELPERS := $(B)/test/victim $(B)/test/bpfids
+TEST_HELPERS := $(B)/test/victim $(B)/test/bpfids $(B)/test/static
 TEST_BIN := $(TEST_SRC:test/c/%.c=$(B)/test/%) $(TEST_HELPERS)
 
 tests: $(TEST_BIN)

@@ -16,6 +16,7 @@ const ROUNDS = 3;
 const FLOOD_MS = 2000;
 const PRINTFS = 4;
 const POLL_MS = 2;
+const START_MS = 3000;
 
 /* Records a second from the first to the last of them. */
 class Meter {
@@ -45,6 +46,7 @@ async function withAddon(calls) {
 
 	await once(dtp, 'ready');
 	dtp.on('drop', (event) => { meter.drops += event.drops; });
+	dtp.setopt('switchrate', `${POLL_MS}ms`);
 	await dtp.strcompile(`syscall::umask:entry /pid == ${calls.pid}/ ` +
 	    `{ ${'printf("%d %s", arg0, execname); '.repeat(PRINTFS)}}`);
 	await dtp.go();
@@ -75,6 +77,7 @@ async function withBpftrace(calls) {
 		`{ ${'printf("%d %s\\n", args->mask, comm); '.repeat(PRINTFS)}}`],
 	{ stdio: ['ignore', 'pipe', 'ignore'] });
 	const lines = readline.createInterface({ input: child.stdout });
+	const closed = once(lines, 'close');
 
 	lines.on('line', (line) => {
 		const record = line ? JSON.parse(line) : {};
@@ -84,12 +87,13 @@ async function withBpftrace(calls) {
 		else if (record.type === 'lost_events')
 			meter.drops += record.data.events;
 	});
-	await once(lines, 'line'); /* attached_probes */
+	/* Its first line says what is attached, but may be held back until there are more. */
+	await Promise.race([once(lines, 'line'), closed, sleep(START_MS)]);
 	await sleep(500);
+	if (child.exitCode !== null)
+		throw new Error(`bpftrace has ended with status ${child.exitCode}`);
 	meter.fired = await calls.ask(`flood ${FLOOD_MS}`);
 	await sleep(500);
-	const closed = once(lines, 'close');
-
 	child.kill('SIGTERM');
 	await closed;
 	return meter;

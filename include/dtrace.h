@@ -510,6 +510,13 @@ dtrace_prog_t *dtrace_program_fcompile(dtrace_hdl_t *, FILE *, uint_t cflags,
 int dtrace_program_exec(dtrace_hdl_t *, dtrace_prog_t *, dtrace_proginfo_t *);
 void dtrace_program_info(dtrace_hdl_t *, dtrace_prog_t *, dtrace_proginfo_t *);
 
+/*
+ * Writes the code of the enabling's programs, as eBPF instructions in words: before
+ * dtrace_go(), which is not needed for it. Fails as dtrace_go() would when the code cannot
+ * be generated.
+ */
+int dtrace_program_listing(dtrace_hdl_t *, FILE *);
+
 typedef struct dtrace_ecbdesc {
 	dtrace_probedesc_t dted_probe;
 	uint64_t dted_uarg;
@@ -660,6 +667,21 @@ const char *dtrace_class_name(dtrace_class_t);
 #define DTRACE_OBJ_KMODS ((const char *)-2L)
 #define DTRACE_OBJ_UMODS ((const char *)-3L)
 
+/* A type: the object that defines it ("vmlinux", or "" for D's own) and what it is. */
+typedef struct dtrace_typeinfo {
+	const char *dtt_object;
+	const void *dtt_ctfp; /* the type itself; compare it, no more */
+	long dtt_type;	      /* its number in the kernel's BTF; 0: D's own */
+	uint_t dtt_flags;
+	size_t dtt_size; /* bytes */
+} dtrace_typeinfo_t;
+
+/* The type that a D type name means: "int", "struct task_struct *". EDT_COMPILER. */
+int dtrace_type_strcompile(dtrace_hdl_t *, const char *, dtrace_typeinfo_t *);
+/* A type by name in an object, or in DTRACE_OBJ_EVERY. EDT_NOTYPE. */
+int dtrace_lookup_by_type(dtrace_hdl_t *, const char *object, const char *name,
+			  dtrace_typeinfo_t *);
+
 typedef struct dtrace_syminfo {
 	const char *dts_object;
 	const char *dts_name;
@@ -679,6 +701,9 @@ int dtrace_lookup_by_name(dtrace_hdl_t *, const char *object, const char *name,
 			  GElf_Sym *, dtrace_syminfo_t *);
 int dtrace_lookup_by_addr(dtrace_hdl_t *, GElf_Addr addr, GElf_Sym *,
 			  dtrace_syminfo_t *);
+/* The type of the symbol that one of the two has found. EDT_NOTYPE: BTF does not know. */
+int dtrace_symbol_type(dtrace_hdl_t *, const GElf_Sym *, const dtrace_syminfo_t *,
+		       dtrace_typeinfo_t *);
 
 #define DTRACE_OBJ_F_KERNEL 0x1
 #define DTRACE_OBJ_F_PRIMARY 0x2 /* the kernel itself */

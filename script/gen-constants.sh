@@ -18,6 +18,7 @@ trap 'rm -f "$directory/print" "$directory/print.c"' EXIT
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
+#include <net/if_arp.h>
 #include <netinet/in.h>
 #include <sched.h>
 #include <signal.h>

@@ -59,6 +59,9 @@ static void run(command_t *command)
 	}
 	for (size_t i = 0; i < command->nprograms; i++)
 		program_enable(command, &command->programs[i]);
+	if ((command->cflags & DTRACE_C_DIFV) &&
+	    dtrace_program_listing(command->dtp, stderr) != 0)
+		fatal_library(command, "failed to generate code");
 	if (!command->compile_only)
 		trace_run(command);
 }

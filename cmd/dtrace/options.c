@@ -208,7 +208,7 @@ static const option_t options[] = {
     {'P', true, EARLY, apply_program, NULL, DTRACE_PROBESPEC_PROVIDER},
     {'q', false, LATE, apply_library, "quiet", 0},
     {'s', true, EARLY, apply_script, NULL, 0},
-    {'S', false, EARLY, apply_unavailable, "generated code is not shown yet", 0},
+    {'S', false, EARLY, apply_cflag, NULL, DTRACE_C_DIFV},
     {'U', true, LATE, apply_library, "undef", 0},
     {'v', false, EARLY, apply_verbose, NULL, 0},
     {'V', false, EARLY, apply_mode, NULL, MODE_VERSION},
@@ -221,7 +221,7 @@ static const option_t options[] = {
 #define NOPTIONS (sizeof(options) / sizeof(options[0]))
 
 static const char usage_text[] =
-    "Usage: dtrace [-CeFHlqvVwZ] [-b size] [-c command] [-D name[=value]]\n"
+    "Usage: dtrace [-CeFHlqSvVwZ] [-b size] [-c command] [-D name[=value]]\n"
     "              [-I directory] [-L directory] [-o file] [-p pid] [-U name]\n"
     "              [-x option[=value]] [-X a|c|s|t] program ... [argument ...]\n"
     "\n"
@@ -247,6 +247,7 @@ static const char usage_text[] =
     "  -o  append output to the file\n"
     "  -p  trace until the process ends; $target is its pid\n"
     "  -q  print only what the program itself prints\n"
+    "  -S  show the code that is generated\n"
     "  -U  undefine a name for the preprocessor\n"
     "  -v  show stability, and with -l arguments\n"
     "  -V  print the version\n"

@@ -98,11 +98,12 @@ void program_enable(command_t *command, command_program_t *program)
 {
 	dtrace_proginfo_t info = {0};
 
-	if (command->compile_only)
+	/* With -S, -e still needs the program in the enabling, to show its code. */
+	if (command->compile_only && !(command->cflags & DTRACE_C_DIFV))
 		dtrace_program_info(command->dtp, program->prog, &info);
 	else if (dtrace_program_exec(command->dtp, program->prog, &info) != 0)
 		fatal_library(command, "failed to enable '%s'", program->name);
-	else
+	else if (!command->compile_only)
 		notice(command, "%s '%s' matched %u probe%s", program_kind(program),
 		       program->name, info.dpi_matches, info.dpi_matches == 1 ? "" : "s");
 

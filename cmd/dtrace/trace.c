@@ -35,17 +35,23 @@ static void catch_signal(int number)
 		(void)sigaction(number, &action, NULL);
 }
 
+/* The library's messages are lines; a warning ends its line itself. */
+static void report(const char *message)
+{
+	warning("%.*s", (int)strcspn(message, "\n"), message);
+}
+
 static int report_error(const dtrace_errdata_t *data, void *argument)
 {
 	(void)argument;
-	warning("%s", data->dteda_msg);
+	report(data->dteda_msg);
 	return DTRACE_HANDLE_OK;
 }
 
 static int report_drop(const dtrace_dropdata_t *data, void *argument)
 {
 	(void)argument;
-	warning("%s", data->dtdda_msg);
+	report(data->dtdda_msg);
 	return DTRACE_HANDLE_OK;
 }
 
@@ -129,15 +135,49 @@ static void trace_stop(command_t *command)
 	(void)trace_work(command);
 }
 
+/* Sizes that the library may lower when the kernel has not so much memory. */
+static const struct {
+	const char *option, *what;
+} sizes[] = {
+    {"bufsize", "buffer size"},
+    {"aggsize", "aggregation size"},
+    {"specsize", "speculation size"},
+    {"dynvarsize", "dynamic variable size"},
+};
+#define NSIZES (sizeof(sizes) / sizeof(sizes[0]))
+
+static void read_sizes(command_t *command, dtrace_optval_t *values)
+{
+	for (size_t i = 0; i < NSIZES; i++)
+		if (dtrace_getopt(command->dtp, sizes[i].option, &values[i]) != 0)
+			fatal_library(command, "couldn't read option %s", sizes[i].option);
+}
+
+static void report_sizes(command_t *command, const dtrace_optval_t *before)
+{
+	dtrace_optval_t after[NSIZES], silent;
+
+	read_sizes(command, after);
+	if (dtrace_getopt(command->dtp, "quietresize", &silent) == 0 &&
+	    silent != DTRACEOPT_UNSET)
+		return;
+	for (size_t i = 0; i < NSIZES; i++)
+		if (after[i] < before[i])
+			notice(command, "%s lowered to %lld bytes", sizes[i].what,
+			       (long long)after[i]);
+}
+
 void trace_run(command_t *command)
 {
-	dtrace_optval_t destructive;
+	dtrace_optval_t destructive, before[NSIZES];
 
 	if (dtrace_getopt(command->dtp, "destructive", &destructive) == 0 &&
 	    destructive != DTRACEOPT_UNSET)
 		notice(command, "allowing destructive actions");
+	read_sizes(command, before);
 	if (dtrace_go(command->dtp) != 0)
 		fatal_library(command, "could not enable tracing");
+	report_sizes(command, before);
 	catch_signal(SIGINT);
 	catch_signal(SIGTERM);
 	for (size_t i = 0; i < command->nvictims; i++)

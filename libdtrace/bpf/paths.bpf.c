@@ -154,6 +154,11 @@ DT_MEMBER(path, mnt);
 DT_MEMBER(dentry, d_parent);
 DT_MEMBER(dentry, d_name);
 DT_MEMBER(dentry, d_hash);
+DT_MEMBER(dentry, d_sb);
+DT_MEMBER(dentry, d_inode);
+DT_MEMBER(inode, i_ino);
+DT_MEMBER(super_block, s_type);
+DT_MEMBER(file_system_type, name);
 DT_MEMBER(qstr, name);
 DT_MEMBER(qstr, len);
 DT_MEMBER(hlist_bl_node, pprev);
@@ -245,25 +250,95 @@ static long up_step(u64 i, struct dt_scratch **context)
 }
 
 /* " (deleted)", as the kernel says it: in no directory any more. */
-static __always_inline void mark_deleted(struct dt_scratch *s, u64 dentry)
+static __always_inline void put_deleted(struct dt_scratch *s)
 {
 	static const char words[] = " (deleted)";
-	u64 parent = kernel_word(s, dentry + dt_offset(dentry, d_parent));
-	u64 hashed = kernel_word(s, dentry + dt_offset(dentry, d_hash) +
-					dt_offset(hlist_bl_node, pprev));
 
-	if (parent == dentry || hashed)
-		return;
 	s->work[DP_AT] -= sizeof(words) - 1;
 #pragma unroll
 	for (u32 i = 0; i < sizeof(words) - 1; i++)
 		put(s, s->work[DP_BUFFER] + DPATH_SIZE - sizeof(words) + i, (u8)words[i]);
 }
 
+static __always_inline void mark_deleted(struct dt_scratch *s, u64 dentry, u64 parent)
+{
+	if (parent != dentry && !kernel_word(s, dentry + dt_offset(dentry, d_hash) +
+						    dt_offset(hlist_bl_node, pprev)))
+		put_deleted(s);
+}
+
+static __always_inline void put_char(struct dt_scratch *s, u8 c)
+{
+	u64 where = s->work[DP_AT] - 1;
+
+	s->work[DP_AT] = where;
+	put(s, s->work[DP_BUFFER] + where, c);
+}
+
+static long ino_step(u64 i, struct dt_scratch **context)
+{
+	struct dt_scratch *s = *context;
+
+	put_char(s, '0' + s->work[DP_VALUE] % 10);
+	s->work[DP_VALUE] /= 10;
+	return s->work[DP_VALUE] == 0;
+}
+
+/* The first four characters of a word of text. */
+#define KIND(a, b, c, d) ((u32)(a) | (u32)(b) << 8 | (u32)(c) << 16 | (u32)(d) << 24)
+#define KIND_PIPE KIND('p', 'i', 'p', 'e')
+#define KIND_SOCK KIND('s', 'o', 'c', 'k')
+#define KIND_ANON KIND('a', 'n', 'o', 'n')
+
+/*
+ * A file that is in no directory: pipe:[N] and socket:[N] by the number of the inode,
+ * anon_inode:NAME, and what had a name, with the sign that it is gone.
+ */
+static __always_inline void put_nameless(struct dt_scratch *s, u64 dentry)
+{
+	u64 text = s->work[DP_BUFFER], name = dentry + dt_offset(dentry, d_name), address;
+	u64 kind = kernel_word(s, dentry + dt_offset(dentry, d_sb));
+	u32 n = (u32)kernel_word(s, name + dt_offset(qstr, len)), which;
+	long size;
+
+	name = kernel_word(s, name + dt_offset(qstr, name));
+	kind = kernel_word(s, kind + dt_offset(super_block, s_type));
+	kind = kernel_word(s, kind + dt_offset(file_system_type, name));
+	if (text >= dt_value(dt_scratch_bytes))
+		return;
+	address = (u64)&s->bytes[text];
+	size = bpf_probe_read_kernel_str(&s->bytes[text], 32, (void *)kind); /* "pipefs" */
+	if (size < 4) {
+		s->work[DP_FAILED] = 1;
+		return;
+	}
+	which = (u32)word_at(s, text);
+	if (which == KIND_PIPE || which == KIND_SOCK) {
+		put_char(s, ']');
+		kernel_word(s, kernel_word(s, dentry + dt_offset(dentry, d_inode)) +
+				   dt_offset(inode, i_ino));
+		dt_loop(s, 20, ino_step);
+		put_char(s, '[');
+	} else if (which == KIND_ANON) {
+		put_before(s, name, n);
+	} else {
+		put_deleted(s);
+		if (put_before(s, name, n))
+			put_slash(s);
+		return;
+	}
+	put_char(s, ':');
+	if (which == KIND_SOCK) {
+		put_char(s, 't');
+		put_char(s, 'e');
+	}
+	put_before(s, address, (u64)size - 3); /* without "fs" */
+}
+
 /* -1: the address is none of a path. buffer has DPATH_SIZE bytes. */
 int dt_d_path(struct dt_scratch *s, u64 dst, u64 buffer, u64 path)
 {
-	u64 root;
+	u64 root, dentry, parent;
 
 	if (!s)
 		return 0;
@@ -276,14 +351,21 @@ int dt_d_path(struct dt_scratch *s, u64 dst, u64 buffer, u64 path)
 	s->work[DP_ROOT_DENTRY] = kernel_word(s, root + dt_offset(path, dentry));
 	s->work[DP_ROOT_MNT] = kernel_word(s, root + dt_offset(path, mnt));
 	s->work[DP_FAILED] = 0; /* a thread of the kernel that is ending has none */
-	s->work[DP_DENTRY] = kernel_word(s, path + dt_offset(path, dentry));
+	dentry = kernel_word(s, path + dt_offset(path, dentry));
+	s->work[DP_DENTRY] = dentry;
 	s->work[DP_MNT] = kernel_word(s, path + dt_offset(path, mnt));
-	mark_deleted(s, s->work[DP_DENTRY]);
-	dt_loop(s, DPATH_SIZE, up_step);
+	parent = kernel_word(s, dentry + dt_offset(dentry, d_parent));
+	if (!s->work[DP_FAILED] && parent == dentry &&
+	    dentry != kernel_word(s, s->work[DP_MNT] + dt_offset(vfsmount, mnt_root))) {
+		put_nameless(s, dentry);
+	} else {
+		mark_deleted(s, dentry, parent);
+		dt_loop(s, DPATH_SIZE, up_step);
+		if (at(s, buffer + s->work[DP_AT]) != '/')
+			put_slash(s);
+	}
 	if (s->work[DP_FAILED])
 		return -1;
-	if (at(s, buffer + s->work[DP_AT]) != '/')
-		put_slash(s);
 	copy_part(s, dst, buffer, s->work[DP_AT], DPATH_SIZE - 1);
 	return 0;
 }

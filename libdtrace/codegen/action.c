@@ -189,8 +189,8 @@ static void gen_tracemem(dt_cg_t *cg, const dt_node_t *call)
 		dt_label_here(e, fits);
 	}
 	dt_load(e, 8, R3, FP, slot);
-	dt_call(e, address->is_userland ? BPF_FUNC_probe_read_user
-					: BPF_FUNC_probe_read_kernel);
+	dt_gen_read_call(cg, address->is_userland ? BPF_FUNC_probe_read_user
+						  : BPF_FUNC_probe_read_kernel);
 	dt_fault_if_negative(cg, DTRACEFLT_BADADDR, -1, slot);
 	dt_label_here(e, none);
 	cg->stack = mark;

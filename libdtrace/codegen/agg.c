@@ -1,20 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * agg.c - aggregating statements, straight into the CPU's active aggregation buffer.
- *
- * Without keys the entry's place is known at compile time. With keys it is found through a
- * hash table in the buffer itself (see enable/kernel.h): the words of the key are mixed
- * into a hash, its chain is walked, and a missing entry is made at the end of the buffer.
- * No helper is called but for the look-up of the buffer, which the kernel inlines.
- *
- * A program that interrupts between the reading of a chain's head and its writing may have
- * put an entry there that is then unlinked; the consumer reads entries in the order of
- * their places, not by chains, so nothing of it is lost.
+ * Without keys the entry's place is known at compile time; with keys see aggfind.c. No
+ * helper is called but for the look-up of the buffer, which the kernel inlines.
  */
 #include "codegen/cg.h"
 
-/* Entries that are tried in a chain before the value is dropped. */
-#define CHAIN_MAX 32
 /* Keys up to this many bytes are built in the frame, larger ones in scratch. */
 #define FRAME_KEY_MAX 96
 
@@ -29,14 +20,15 @@ static void gen_key(dt_cg_t *cg, const dt_node_t *k, const dt_field_t *f, const 
 {
 	dt_emit_t *e = cg->e;
 	dt_type_t *t = dt_type_resolve(cg->env->hdl, f->type);
-	int slot, reg;
+	dt_loan_t r;
+	int slot;
 
 	if (f->encoding == DT_ENC_STRID) {
-		reg = dt_reg_alloc(cg);
-		dt_gen_str_id(cg, k, reg);
+		r = dt_reg_borrow(cg);
+		dt_gen_str_id(cg, k, r.reg);
 		dt_str_address(cg, part, R1);
-		dt_store(e, 8, R1, 0, reg);
-		dt_reg_free(cg, reg);
+		dt_store(e, 8, R1, 0, r.reg);
+		dt_reg_return(cg, &r);
 	} else if (f->encoding == DT_ENC_STRING) {
 		dt_gen_str_into(cg, k, part);
 	} else if (t->kind == DT_K_STACK || t->kind == DT_K_USTACK) {
@@ -63,7 +55,7 @@ static dt_str_t gen_keys(dt_cg_t *cg, const dt_node_t *agg, const dt_agglayout_t
 	dt_str_t key = {.place = DT_STR_FRAME, .size = layout->key_size};
 	uint32_t i = 0;
 
-	if (layout->key_size <= FRAME_KEY_MAX) {
+	if (layout->key_size <= FRAME_KEY_MAX && dt_frame_has_room(cg, layout->key_size)) {
 		key.offset = dt_stack_alloc(cg, layout->key_size);
 	} else {
 		key.place = DT_STR_SCRATCH;
@@ -82,131 +74,18 @@ static dt_str_t gen_keys(dt_cg_t *cg, const dt_node_t *agg, const dt_agglayout_t
 	return key;
 }
 
-/* ---- Finding the entry ------------------------------------------------------ */
+/* ---- The entry -------------------------------------------------------------- */
 
-/* R6 = the active aggregation buffer, R7 = address of its `used` word minus its offset in
- * dt_kcpu_t. */
+/* R6 = the active aggregation buffer. */
 static void gen_buffer(dt_cg_t *cg, int drop)
 {
 	dt_emit_t *e = cg->e;
 
 	cg->needs_cpu = true;
-	dt_load(e, 8, R7, FP, DT_FRAME_CPUS);
-	dt_load(e, 4, R8, R7, offsetof(dt_kcpu_t, aggregation_active));
-	dt_alu_imm(e, BPF_AND, R8, 1);
-	dt_load(e, 4, R1, FP, DT_FRAME_CPU);
-	dt_alu_imm(e, BPF_LSH, R1, 1);
-	dt_alu_reg(e, BPF_ADD, R1, R8);
+	dt_load(e, 8, R1, FP, DT_FRAME_CPUS);
+	dt_load(e, 4, R1, R1, offsetof(dt_kcpu_t, aggregation_index));
 	dt_gen_array_lookup(cg, DT_MAP_AGGREGATION, R1, drop);
 	dt_mov(e, R6, R0);
-	dt_alu_imm(e, BPF_LSH, R8, 2);
-	dt_alu_reg(e, BPF_ADD, R7, R8);
-}
-
-/* R8 = hash of the key at R1: multiply and fold, word by word. */
-static void gen_hash(dt_cg_t *cg, const dt_agglayout_t *layout)
-{
-	dt_emit_t *e = cg->e;
-
-	dt_const(e, R8, 0x9e3779b97f4a7c15u * (uint64_t)layout->varid);
-	dt_const(e, R3, 0xff51afd7ed558ccdu);
-	for (uint32_t i = 0; i < layout->key_size; i += 8) {
-		dt_load(e, 8, R2, R1, (int)i);
-		dt_alu_reg(e, BPF_XOR, R8, R2);
-		dt_alu_reg(e, BPF_MUL, R8, R3);
-		dt_mov(e, R2, R8);
-		dt_alu_imm(e, BPF_RSH, R2, 32);
-		dt_alu_reg(e, BPF_XOR, R8, R2);
-	}
-}
-
-/* Makes the entry at the end of the buffer: R0 = it. Head of its chain: at R9. */
-static void gen_create(dt_cg_t *cg, const dt_agglayout_t *layout, const dt_str_t *key,
-		       uint32_t size, int drop)
-{
-	dt_emit_t *e = cg->e;
-	int fits = dt_label_new(e);
-
-	dt_const(e, R1, size);
-	dt_atomic_add(e, 4, R7, offsetof(dt_kcpu_t, aggregation_used), R1, true);
-	dt_jump_imm(e, BPF_JLE, R1, (int32_t)(cg->env->aggsize - size), fits);
-	dt_const(e, R1, (uint64_t)-(int64_t)size);
-	dt_atomic_add(e, 4, R7, offsetof(dt_kcpu_t, aggregation_used), R1, false);
-	dt_jump(e, drop);
-
-	dt_label_here(e, fits);
-	dt_alu_imm(e, BPF_AND, R1, -8); /* it is: said for the verifier */
-	dt_mov(e, R0, R6);
-	dt_alu_reg(e, BPF_ADD, R0, R1);
-	dt_store_imm(e, 4, R0, 0, (int32_t)layout->varid);
-	dt_store(e, 8, R0, offsetof(dt_kaggent_t, hash), R8);
-	dt_load(e, 4, R2, R9, 0);
-	dt_store(e, 4, R0, offsetof(dt_kaggent_t, next), R2);
-	dt_str_address(cg, key, R3);
-	for (uint32_t i = 0; i < layout->key_size; i += 8) {
-		dt_load(e, 8, R2, R3, (int)i);
-		dt_store(e, 8, R0, (int)(sizeof(dt_kaggent_t) + i), R2);
-	}
-	if (layout->func == DTRACEAGG_MIN || layout->func == DTRACEAGG_MAX) {
-		dt_const(e, R2, layout->func == DTRACEAGG_MIN ? INT64_MAX : (uint64_t)INT64_MIN);
-		dt_store(e, 8, R0, (int)(sizeof(dt_kaggent_t) + layout->key_size), R2);
-	}
-	dt_store(e, 4, R9, 0, R1);
-}
-
-/*
- * R0 = the entry of the key. R6 buffer, R7 `used`, R8 hash, R9 head of the chain, R5 count
- * of the entries tried.
- */
-static void gen_find(dt_cg_t *cg, const dt_agglayout_t *layout, const dt_str_t *key, int drop)
-{
-	dt_emit_t *e = cg->e;
-	uint32_t size = (uint32_t)sizeof(dt_kaggent_t) + layout->key_size + layout->value_size;
-	int loop = dt_label_new(e), next = dt_label_new(e), create = dt_label_new(e),
-	    found = dt_label_new(e);
-
-	if (size + cg->env->entries_offset > cg->env->aggsize) {
-		dt_cg_fail(cg, EDT_TOOLARGE, cg->ecb->clause->line,
-			   "an aggregation's entry takes %u bytes, more than aggsize (%u)",
-			   size, cg->env->aggsize);
-		return;
-	}
-	dt_str_address(cg, key, R1);
-	gen_hash(cg, layout);
-	dt_mov(e, R9, R8);
-	dt_alu_imm(e, BPF_AND, R9, (int32_t)(cg->env->nbuckets - 1));
-	dt_alu_imm(e, BPF_LSH, R9, 2);
-	dt_alu_reg(e, BPF_ADD, R9, R6);
-	dt_alu_imm(e, BPF_ADD, R9, (int32_t)cg->env->buckets_offset);
-	dt_load(e, 4, R1, R9, 0);
-	dt_alu_imm(e, BPF_MOV, R5, CHAIN_MAX);
-
-	dt_label_here(e, loop);
-	dt_jump_imm(e, BPF_JEQ, R1, 0, create);
-	dt_alu_imm(e, BPF_AND, R1, -8);
-	dt_jump_imm(e, BPF_JGT, R1, (int32_t)(cg->env->aggsize - size), drop);
-	dt_mov(e, R0, R6);
-	dt_alu_reg(e, BPF_ADD, R0, R1);
-	dt_load(e, 8, R2, R0, offsetof(dt_kaggent_t, hash));
-	dt_jump_reg(e, BPF_JNE, R2, R8, next);
-	dt_load(e, 4, R2, R0, offsetof(dt_kaggent_t, varid));
-	dt_jump_imm(e, BPF_JNE, R2, (int32_t)layout->varid, next);
-	dt_str_address(cg, key, R4);
-	for (uint32_t i = 0; i < layout->key_size; i += 8) {
-		dt_load(e, 8, R2, R0, (int)(sizeof(dt_kaggent_t) + i));
-		dt_load(e, 8, R3, R4, (int)i);
-		dt_jump_reg(e, BPF_JNE, R2, R3, next);
-	}
-	dt_jump(e, found);
-	dt_label_here(e, next);
-	dt_load(e, 4, R1, R0, offsetof(dt_kaggent_t, next));
-	dt_alu_imm(e, BPF_SUB, R5, 1);
-	dt_jump_imm(e, BPF_JNE, R5, 0, loop);
-	dt_jump(e, drop);
-
-	dt_label_here(e, create);
-	gen_create(cg, layout, key, size, drop);
-	dt_label_here(e, found);
 }
 
 /* R0 = the only entry. Its varid is set once it has been used. */
@@ -499,7 +378,7 @@ void dt_gen_agg(dt_cg_t *cg, const dt_stmt_t *s)
 		increment = dt_gen_to_slot(cg, by);
 	gen_buffer(cg, drop);
 	if (layout->nkeys)
-		gen_find(cg, layout, &key, drop);
+		dt_gen_agg_find(cg, layout, &key, drop);
 	else
 		gen_fixed(cg, layout);
 	gen_update(cg, layout, value, increment);

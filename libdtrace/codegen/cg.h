@@ -66,6 +66,13 @@ typedef struct dt_limit {
 	uint32_t insn, size;
 } dt_limit_t;
 
+/* A function that finds aggregation entries, one for all that are alike: aggfind.c. */
+typedef enum dt_agginit { DT_AGGINIT_ZERO, DT_AGGINIT_MIN, DT_AGGINIT_MAX } dt_agginit_t;
+typedef struct dt_finder {
+	uint32_t key_size, entry_size;
+	dt_agginit_t init; /* the value of a new entry */
+} dt_finder_t;
+
 typedef struct dt_cg {
 	dt_cgenv_t *env;
 	dt_program_t *program;
@@ -91,6 +98,8 @@ typedef struct dt_cg {
 	uint32_t *this_sizes;	/* and the bytes that are cleared when the probe fires */
 	uint32_t scratch_base;	/* what statements may use begins here */
 	dt_limit_t *limits;
+	dt_finder_t *finders;
+	uint32_t nfinders;
 	bool uses_loans;	/* registers are saved: they must be initialized */
 	bool uses_refuge;	/* the frame is put away somewhere: it must be initialized */
 	uint32_t scratch_keep;	/* what this clause's earlier statements keep ends here */
@@ -188,6 +197,8 @@ bool dt_ecb_one_key(const dt_ecb_t *);
 
 /* probe_read(FP + slot, size, reg); faults on the address. */
 void dt_gen_read(dt_cg_t *, int slot, uint32_t size, int address_reg, bool is_userland);
+/* uread.c. Calls one of the helpers that read memory; R1 to R3 are its arguments. */
+void dt_gen_read_call(dt_cg_t *, int helper);
 void dt_gen_read_kernel(dt_cg_t *, int slot, uint32_t size, int address_reg);
 /* dst = the value of an lvalue; of a struct, a union or an array: its address. */
 void dt_gen_lvalue(dt_cg_t *, const dt_node_t *, int dst);
@@ -357,6 +368,11 @@ uint32_t dt_heap_size(const dt_cgenv_t *);
 
 void dt_gen_action(dt_cg_t *, const dt_stmt_t *);
 void dt_gen_agg(dt_cg_t *, const dt_stmt_t *);
+/* R0 = the entry of the key in the buffer at R6; goes to drop when there is no room. R8 and
+ * what calls do not preserve is lost. */
+void dt_gen_agg_find(dt_cg_t *, const dt_agglayout_t *, const dt_str_t *key, int drop);
+/* The functions that it calls. */
+void dt_gen_finders(dt_cg_t *, dt_emit_t *functions);
 /* A stack's frames (user: after the process) and a symbol's address, into the place. */
 void dt_gen_stack(dt_cg_t *, const dt_str_t *place, bool user);
 void dt_gen_symbol(dt_cg_t *, const dt_node_t *call, const dt_str_t *place, bool user);

@@ -54,8 +54,7 @@ static void begin_part(dt_cg_t *cg)
 
 	cg->part_insns = e->ninsns;
 	cg->part_jumps = e->nfixups;
-	cg->leave_label = dt_label_new(e);
-	dt_function_new(e);
+	dt_function_new(e, DT_FUNCTION_PART, 0);
 	dt_store(e, 8, FP, DT_FRAME_CTX, R1);
 	dt_store(e, 8, FP, DT_FRAME_KEY, R2);
 	dt_store(e, 4, FP, DT_FRAME_CPU, R3);
@@ -80,9 +79,6 @@ static void end_part(dt_cg_t *cg)
 	dt_emit_t *e = cg->e;
 
 	dt_alu_imm(e, BPF_MOV, R0, 0);
-	dt_exit(e);
-	dt_label_here(e, cg->leave_label);
-	dt_alu_imm(e, BPF_MOV, R0, 1);
 	dt_exit(e);
 }
 
@@ -117,14 +113,14 @@ static void gen_resume_record(dt_cg_t *cg)
 	dt_label_here(e, found);
 }
 
-static void gen_fault_exit(dt_cg_t *cg, int next);
+static void gen_faults(dt_cg_t *cg);
 
 /* Ends the part in the middle of a clause, which goes on in the next. */
 static void divide_clause(dt_cg_t *cg)
 {
 	dt_emit_t *e = cg->e;
 	dt_cg_t clause = *cg;
-	int over = dt_label_new(e);
+	int end = dt_label_new(e);
 
 	dt_load(e, 8, R1, FP, DT_FRAME_SCRATCH);
 	dt_store_imm(e, 8, R1, (int)cg->carry, 0);
@@ -132,14 +128,15 @@ static void divide_clause(dt_cg_t *cg)
 		dt_load(e, 8, R2, FP, DT_FRAME_RECORD);
 		dt_store(e, 8, R1, (int)cg->carry + 8, R2);
 	}
-	dt_alu_imm(e, BPF_MOV, R0, 0);
-	dt_exit(e);
-	if (cg->cold)
-		gen_fault_exit(cg, over);
-	dt_label_here(e, clause.next_label);
-	dt_label_here(e, over);
-	dt_load(e, 8, R1, FP, DT_FRAME_SCRATCH);
-	dt_store_imm(e, 8, R1, (int)cg->carry, 1);
+	if (cg->cold || dt_label_is_used(e, clause.next_label)) {
+		dt_jump(e, end);
+		if (cg->cold)
+			gen_faults(cg);
+		dt_label_here(e, clause.next_label);
+		dt_load(e, 8, R1, FP, DT_FRAME_SCRATCH);
+		dt_store_imm(e, 8, R1, (int)cg->carry, 1);
+		dt_label_here(e, end);
+	}
 	end_part(cg);
 
 	begin_part(cg);
@@ -273,12 +270,11 @@ static void gen_error_clauses(dt_cg_t *cg)
 }
 
 /* Where the clause's faults go: its record is taken back, the fault is recorded, ERROR
- * fires; then the next clause. */
-static void gen_fault_exit(dt_cg_t *cg, int next)
+ * fires. */
+static void gen_faults(dt_cg_t *cg)
 {
 	dt_ecb_t *ecb = cg->ecb;
 
-	dt_jump(cg->e, next);
 	gen_cold(cg);
 	dt_label_here(cg->e, cg->fault_label);
 	gen_discard(cg, ecb);
@@ -292,8 +288,10 @@ static void gen_end_of_clause(dt_cg_t *cg)
 {
 	int next = cg->next_label;
 
-	if (cg->cold)
-		gen_fault_exit(cg, next);
+	if (cg->cold) {
+		dt_jump(cg->e, next);
+		gen_faults(cg);
+	}
 	dt_label_here(cg->e, next);
 }
 
@@ -316,9 +314,19 @@ static bool is_end(const dt_ecb_t *ecb)
 /* Once a clause has called exit(), the clauses after it do not run: only END's do. */
 static void gen_exited_check(dt_cg_t *cg)
 {
-	dt_map_value(cg->e, R1, DT_MAP_STATE, offsetof(dt_kstate_t, exited));
-	dt_load(cg->e, 4, R1, R1, 0);
-	dt_jump_imm(cg->e, BPF_JNE, R1, 0, cg->leave_label);
+	dt_emit_t *e = cg->e;
+	int go_on = dt_label_new(e);
+
+	dt_map_value(e, R1, DT_MAP_STATE, offsetof(dt_kstate_t, exited));
+	dt_load(e, 4, R1, R1, 0);
+	if (!cg->is_divided) {
+		dt_jump_imm(e, BPF_JNE, R1, 0, cg->leave_label);
+		return;
+	}
+	dt_jump_imm(e, BPF_JEQ, R1, 0, go_on);
+	dt_alu_imm(e, BPF_MOV, R0, 1);
+	dt_exit(e);
+	dt_label_here(e, go_on);
 }
 
 void dt_gen_clauses(dt_cg_t *cg, const dt_range_t *keys, uint32_t nkeys)

@@ -53,6 +53,7 @@ typedef struct dt_program {
 	dt_ecb_t **ecbs; /* in program order */
 	uint32_t necbs;
 	dt_nametable_t names[4]; /* provider, module, function, name */
+	bool may_sleep;		 /* it waits for pages of the process */
 	bool is_end; /* dtrace:::END */
 	dt_emit_t code;
 	int fd;	   /* -1: not loaded */
@@ -115,5 +116,8 @@ int dt_codegen_program(dt_cgenv_t *, dt_program_t *);
 /* The program that switches a CPU's buffers, and the one that keeps time on CPU. */
 int dt_codegen_switch(dt_cgenv_t *, dt_emit_t *);
 int dt_codegen_ontime(dt_cgenv_t *, dt_emit_t *);
+
+/* disasm.c. The code in words, one instruction a line. */
+void dt_disasm(const dt_emit_t *, FILE *);
 
 #endif

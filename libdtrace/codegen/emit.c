@@ -74,6 +74,14 @@ void dt_label_here(dt_emit_t *e, int label)
 		e->labels[label] = (int32_t)e->ninsns;
 }
 
+bool dt_label_is_used(const dt_emit_t *e, int label)
+{
+	for (uint32_t i = e->nfixups; i > 0; i--)
+		if (e->fixups[i - 1].label == label)
+			return true;
+	return false;
+}
+
 static void jump_to(dt_emit_t *e, uint8_t code, int dst, int src, int32_t imm, int label)
 {
 	if (!dt_emit_grow(e, &e->fixups, e->nfixups, &e->fixup_capacity, sizeof(*e->fixups)))
@@ -84,16 +92,22 @@ static void jump_to(dt_emit_t *e, uint8_t code, int dst, int src, int32_t imm, i
 
 static void resolve_function_calls(dt_emit_t *e)
 {
+	uint32_t nparts = 0, target;
+
+	while (nparts < e->nfunctions && e->functions[nparts].kind == DT_FUNCTION_PART)
+		nparts++;
 	for (uint32_t i = 0; i < e->nfunction_calls && !e->failed; i++) {
 		const dt_fixup_t *f = &e->function_calls[i];
 
-		e->insns[f->insn].imm = (int32_t)(e->functions[f->label] - f->insn - 1);
+		target = f->label >= DT_FUNCTION_FINDER
+			     ? nparts + (uint32_t)(f->label - DT_FUNCTION_FINDER)
+			     : (uint32_t)f->label;
+		e->insns[f->insn].imm = (int32_t)(e->functions[target].insn - f->insn - 1);
 	}
 }
 
-bool dt_emit_finish(dt_emit_t *e)
+static bool resolve_jumps(dt_emit_t *e)
 {
-	resolve_function_calls(e);
 	for (uint32_t i = 0; i < e->nfixups && !e->failed; i++) {
 		const dt_fixup_t *f = &e->fixups[i];
 		int64_t distance = (int64_t)e->labels[f->label] - f->insn - 1;
@@ -104,6 +118,12 @@ bool dt_emit_finish(dt_emit_t *e)
 			e->insns[f->insn].off = (int16_t)distance;
 	}
 	return !e->failed;
+}
+
+bool dt_emit_finish(dt_emit_t *e)
+{
+	resolve_function_calls(e);
+	return resolve_jumps(e);
 }
 
 void dt_alu_reg(dt_emit_t *e, uint8_t op, int dst, int src)
@@ -257,24 +277,28 @@ void dt_extend(dt_emit_t *e, int reg, int size, bool is_signed)
 
 /* ---- Functions --------------------------------------------------------------------- */
 
-static void add_function(dt_emit_t *e, uint32_t insn)
+static void add_function(dt_emit_t *e, dt_function_t function)
 {
 	if (dt_emit_grow(e, &e->functions, e->nfunctions, &e->function_capacity,
 			 sizeof(*e->functions)))
-		e->functions[e->nfunctions++] = insn;
+		e->functions[e->nfunctions++] = function;
 }
 
-void dt_function_new(dt_emit_t *e)
+void dt_function_new(dt_emit_t *e, dt_functionkind_t kind, uint32_t key_size)
 {
-	add_function(e, e->ninsns);
+	add_function(e, (dt_function_t){e->ninsns, kind, key_size});
+}
+
+static void add_function_call(dt_emit_t *e, uint32_t insn, int function)
+{
+	if (dt_emit_grow(e, &e->function_calls, e->nfunction_calls, &e->function_call_capacity,
+			 sizeof(*e->function_calls)))
+		e->function_calls[e->nfunction_calls++] = (dt_fixup_t){insn, function};
 }
 
 void dt_function_call(dt_emit_t *e, uint32_t function)
 {
-	if (!dt_emit_grow(e, &e->function_calls, e->nfunction_calls, &e->function_call_capacity,
-			  sizeof(*e->function_calls)))
-		return;
-	e->function_calls[e->nfunction_calls++] = (dt_fixup_t){e->ninsns, (int)function};
+	add_function_call(e, e->ninsns, (int)function);
 	dt_emit_insn(e, BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_CALL, 0, 0);
 }
 
@@ -282,7 +306,7 @@ void dt_emit_append(dt_emit_t *e, dt_emit_t *functions)
 {
 	uint32_t base = e->ninsns;
 
-	if (!dt_emit_finish(functions)) {
+	if (!resolve_jumps(functions)) {
 		e->failed = true;
 		e->too_large = functions->too_large;
 		return;
@@ -292,8 +316,15 @@ void dt_emit_append(dt_emit_t *e, dt_emit_t *functions)
 
 		dt_emit_insn(e, insn->code, insn->dst_reg, insn->src_reg, insn->off, insn->imm);
 	}
-	for (uint32_t i = 0; i < functions->nfunctions; i++)
-		add_function(e, base + functions->functions[i]);
+	for (uint32_t i = 0; i < functions->nfunctions; i++) {
+		dt_function_t f = functions->functions[i];
+
+		f.insn += base;
+		add_function(e, f);
+	}
+	for (uint32_t i = 0; i < functions->nfunction_calls; i++)
+		add_function_call(e, base + functions->function_calls[i].insn,
+				  functions->function_calls[i].label);
 	for (uint32_t i = 0; i < functions->nmaprefs; i++) {
 		const dt_mapref_t *m = &functions->maprefs[i];
 

@@ -23,6 +23,20 @@ typedef struct dt_fixup {
 	int label;
 } dt_fixup_t;
 
+/*
+ * A function after the main program. Callers name them by kind + number: parts are numbered
+ * in order from 0, and so are finders.
+ */
+typedef enum dt_functionkind {
+	DT_FUNCTION_PART = 0,
+	DT_FUNCTION_FINDER = 1 << 16
+} dt_functionkind_t;
+typedef struct dt_function {
+	uint32_t insn; /* the first */
+	dt_functionkind_t kind;
+	uint32_t key_size; /* FINDER */
+} dt_function_t;
+
 typedef struct dt_emit {
 	struct bpf_insn *insns;
 	uint32_t ninsns, capacity;
@@ -35,9 +49,9 @@ typedef struct dt_emit {
 	struct dt_supportcall *calls; /* of support functions: codegen/support.h */
 	uint32_t ncalls, call_capacity;
 	const char *context; /* the kernel's name for the struct that functions are handed */
-	uint32_t *functions; /* first instruction of each function after the main program */
+	dt_function_t *functions; /* in order: parts, finders */
 	uint32_t nfunctions, function_capacity;
-	dt_fixup_t *function_calls; /* label: the function's number */
+	dt_fixup_t *function_calls; /* label: the function's kind + number */
 	uint32_t nfunction_calls, function_call_capacity;
 	bool failed;	/* out of memory, or a jump out of range: see dt_emit_finish */
 	bool too_large;
@@ -50,8 +64,8 @@ void dt_emit_free(dt_emit_t *);
 /* Resolves labels. False: out of memory or (too_large) the program is too large. */
 bool dt_emit_finish(dt_emit_t *);
 
-/* Functions: one begins here. Callers name them by number, in order from 0. */
-void dt_function_new(dt_emit_t *);
+/* A function begins here. */
+void dt_function_new(dt_emit_t *, dt_functionkind_t, uint32_t key_size);
 void dt_function_call(dt_emit_t *, uint32_t function);
 /* Adds a listing of functions at the end; calls in it of support functions are not taken
  * along (dt_support_append). */
@@ -59,6 +73,8 @@ void dt_emit_append(dt_emit_t *, dt_emit_t *functions);
 
 int dt_label_new(dt_emit_t *);
 void dt_label_here(dt_emit_t *, int label);
+/* Whether a jump to it has been written so far. */
+bool dt_label_is_used(const dt_emit_t *, int label);
 
 void dt_emit_insn(dt_emit_t *, uint8_t code, int dst, int src, int16_t off, int32_t imm);
 

@@ -187,8 +187,8 @@ static int layout_aggs(dt_cgenv_t *env, dt_ecb_t **ecbs, uint32_t necbs)
 	for (uint32_t i = 0; i < env->naggs; i++)
 		if (env->aggs[i].varid)
 			finish_agg(env, &env->aggs[i]);
-	/* One chain for every 256 bytes of buffer keeps chains short at any fill. */
-	for (env->nbuckets = 16; env->nbuckets < env->aggsize / 256; env->nbuckets *= 2)
+	/* One chain for every 128 bytes of buffer keeps chains short at any fill. */
+	for (env->nbuckets = 16; env->nbuckets < env->aggsize / 128; env->nbuckets *= 2)
 		continue;
 	env->entries_offset = env->buckets_offset + (env->nkeyed ? env->nbuckets * 4 : 0);
 	if (env->entries_offset > env->aggsize)

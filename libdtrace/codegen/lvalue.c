@@ -17,7 +17,8 @@ void dt_gen_read(dt_cg_t *cg, int slot, uint32_t size, int address_reg, bool is_
 	dt_alu_imm(e, BPF_ADD, R1, slot);
 	dt_alu_imm(e, BPF_MOV, R2, (int32_t)size);
 	dt_mov(e, R3, address_reg);
-	dt_call(e, is_userland ? BPF_FUNC_probe_read_user : BPF_FUNC_probe_read_kernel);
+	dt_gen_read_call(cg,
+			 is_userland ? BPF_FUNC_probe_read_user : BPF_FUNC_probe_read_kernel);
 	dt_fault_if_negative(cg, DTRACEFLT_BADADDR, address_reg, 0);
 }
 

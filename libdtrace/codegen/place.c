@@ -739,7 +739,7 @@ static void gen_element_copy(dt_cg_t *cg, const dt_place_t *p, uint32_t size, in
 	dt_str_address(cg, &value, R1);
 	dt_const(e, R2, size);
 	dt_load(e, 8, R3, FP, source_slot);
-	dt_call(e, helper);
+	dt_gen_read_call(cg, helper);
 	dt_fault_if_negative(cg, DTRACEFLT_BADADDR, -1, source_slot);
 	dt_str_address(cg, &value, R3);
 	gen_assoc_update(cg, p);
@@ -763,7 +763,7 @@ void dt_gen_place_copy(dt_cg_t *cg, const dt_place_t *p, uint32_t size, int sour
 	dt_mov(e, R1, reg);
 	dt_const(e, R2, size);
 	dt_load(e, 8, R3, FP, source_slot);
-	dt_call(e, helper);
+	dt_gen_read_call(cg, helper);
 	dt_fault_if_negative(cg, DTRACEFLT_BADADDR, -1, source_slot);
 	dt_label_here(e, absent);
 }

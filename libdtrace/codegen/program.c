@@ -430,28 +430,35 @@ static const char *context_name(enum bpf_prog_type type)
 	}
 }
 
-/* Functions first, into a listing of their own; they follow the main program's code. */
-static int generate_divided(dt_cgenv_t *env, dt_program_t *program, const dt_range_t *keys,
-			    uint32_t nkeys)
+/*
+ * Generates the program, in one piece or divided: the functions first, into a listing of
+ * their own, which follows the main program's code. 0, or -1 with the handle's error set.
+ */
+static int generate(dt_cgenv_t *env, dt_program_t *program, const dt_range_t *keys,
+		    uint32_t nkeys, bool is_divided)
 {
 	dt_cg_t cg;
-	dt_emit_t parts;
+	dt_emit_t functions;
 
-	dt_emit_init(&parts);
-	if (begin_program(&cg, env, program, true)) {
+	dt_emit_init(&functions);
+	if (begin_program(&cg, env, program, is_divided)) {
 		program->code.context = context_name(program->attach->prog_type);
-		cg.e = &parts;
-		dt_gen_clauses(&cg, keys, nkeys);
-		set_limits(&cg);
-		cg.stack = cg.frame_base;
-		cg.e = &program->code;
-		if (!cg.failed) {
-			gen_program(&cg, &parts, keys, nkeys);
-			dt_support_append(&program->code, &parts);
-			dt_emit_append(&program->code, &parts);
+		if (is_divided) {
+			cg.e = &functions;
+			dt_gen_clauses(&cg, keys, nkeys);
+			set_limits(&cg);
+			cg.stack = cg.frame_base;
+			cg.e = &program->code;
+			gen_program(&cg, &functions, keys, nkeys);
+		} else {
+			gen_program(&cg, NULL, keys, nkeys);
+			set_limits(&cg);
 		}
+		dt_gen_finders(&cg, &functions);
+		dt_support_append(&program->code, &functions);
+		dt_emit_append(&program->code, &functions);
 	}
-	dt_emit_free(&parts);
+	dt_emit_free(&functions);
 	return end_program(&cg);
 }
 
@@ -462,20 +469,17 @@ static int generate_divided(dt_cgenv_t *env, dt_program_t *program, const dt_ran
 
 int dt_codegen_program(dt_cgenv_t *env, dt_program_t *program)
 {
+	const dt_emit_t *code = &program->code;
 	uint32_t nkeys = 0;
 	dt_range_t *keys = union_of_keys(env, program, &nkeys);
-	dt_cg_t cg;
+	int err;
 
 	if (!keys)
 		return dt_set_errno(env->hdl, EDT_NOMEM);
-	if (begin_program(&cg, env, program, false)) {
-		gen_program(&cg, NULL, keys, nkeys);
-		set_limits(&cg);
-	}
-	if (!cg.failed &&
-	    (cg.e->ninsns > UNDIVIDED_INSNS || cg.e->nfixups > UNDIVIDED_JUMPS))
-		return generate_divided(env, program, keys, nkeys);
-	return end_program(&cg);
+	err = generate(env, program, keys, nkeys, false);
+	if (code->too_large || code->ninsns > UNDIVIDED_INSNS || code->nfixups > UNDIVIDED_JUMPS)
+		err = generate(env, program, keys, nkeys, true);
+	return err;
 }
 
 /* ---- Programs of our own ------------------------------------------------- */
@@ -508,6 +512,9 @@ int dt_codegen_switch(dt_cgenv_t *env, dt_emit_t *e)
 	dt_load(e, 4, R1, R0, offsetof(dt_kcpu_t, aggregation_active));
 	dt_alu_imm(e, BPF_XOR, R1, 1);
 	dt_store(e, 4, R0, offsetof(dt_kcpu_t, aggregation_active), R1);
+	dt_load(e, 4, R1, R0, offsetof(dt_kcpu_t, aggregation_index));
+	dt_alu_imm(e, BPF_XOR, R1, 1);
+	dt_store(e, 4, R0, offsetof(dt_kcpu_t, aggregation_index), R1);
 	dt_label_here(e, done);
 	dt_alu_imm(e, BPF_MOV, R0, 0);
 	dt_exit(e);

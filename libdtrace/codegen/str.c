@@ -130,7 +130,7 @@ void dt_gen_read_str(dt_cg_t *cg, const dt_str_t *dst, uint32_t size, int helper
 {
 	dt_str_address(cg, dst, R1);
 	dt_alu_imm(cg->e, BPF_MOV, R2, (int32_t)size);
-	dt_call(cg->e, helper);
+	dt_gen_read_call(cg, helper);
 }
 
 static void gen_copy(dt_cg_t *cg, const dt_str_t *from, const dt_str_t *to)

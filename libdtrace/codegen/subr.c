@@ -194,7 +194,7 @@ static const dt_subr_t subrs[DT_NSUBRS] = {
     [DT_SUBR_STRSTR] = FUNCTION_STR(STRSTR),
     [DT_SUBR_STRTOK] = STRING(dt_subr_strtok, NULL),
     [DT_SUBR_STRTOLL] = NUMBER(dt_subr_strtoll),
-    [DT_SUBR_SUBSTR] = STRING(dt_subr_substr, dt_bound_of_first),
+    [DT_SUBR_SUBSTR] = STRING(dt_subr_substr, dt_bound_substr),
     [DT_SUBR_TOLOWER] = FUNCTION_STR(TOLOWER),
     [DT_SUBR_TOUPPER] = FUNCTION_STR(TOUPPER),
 };

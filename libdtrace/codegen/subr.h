@@ -76,7 +76,8 @@ dt_subr_number_f dt_subr_strlen, dt_subr_strtoll;
 dt_subr_string_f dt_subr_strjoin, dt_subr_substr, dt_subr_copyinstr, dt_subr_strtok,
     dt_subr_lltostr, dt_subr_inet_ntoa, dt_subr_inet_ntoa6, dt_subr_inet_ntop,
     dt_subr_link_ntop;
-dt_subr_bound_f dt_bound_strjoin, dt_bound_copyinstr, dt_bound_lltostr, dt_bound_address;
+dt_subr_bound_f dt_bound_strjoin, dt_bound_substr, dt_bound_copyinstr, dt_bound_lltostr,
+    dt_bound_address;
 
 dt_subr_number_f dt_subr_alloca, dt_subr_bcopy, dt_subr_copyin, dt_subr_copyinto,
     dt_subr_copyout, dt_subr_copyoutstr;

@@ -143,15 +143,11 @@ static bool find_member(dt_cg_t *cg, dt_type_t **type, const char *name, uint32_
 	return true;
 }
 
-/* By the type of what the argument points to; it was made void * on the way. */
+/* By the type of what the argument points to. */
 static bool find_count(dt_cg_t *cg, const dt_node_t *lock, dt_rwcount_t *c)
 {
-	dt_type_t *pointer, *type;
+	dt_type_t *pointer = dt_type_resolve(cg->env->hdl, lock->type), *type;
 
-	while (lock->kind == DT_N_CAST &&
-	       dt_type_resolve(cg->env->hdl, lock->left->type)->kind == DT_K_PTR)
-		lock = lock->left;
-	pointer = dt_type_resolve(cg->env->hdl, lock->type);
 	if (pointer->kind != DT_K_PTR)
 		return false;
 	type = pointer->ref;

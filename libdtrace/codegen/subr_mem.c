@@ -163,7 +163,7 @@ void dt_subr_copyin(dt_cg_t *cg, const dt_node_t *call, int dst)
 	gen_piece_address(cg, &p);
 	gen_piece_size(cg, &p);
 	dt_load(cg->e, 8, R3, FP, address);
-	dt_call(cg->e, BPF_FUNC_probe_read_user);
+	dt_gen_read_call(cg, BPF_FUNC_probe_read_user);
 	dt_fault_if_negative(cg, DTRACEFLT_BADADDR, -1, address);
 	gen_piece_address(cg, &p);
 	gen_number_of(cg, dst);
@@ -172,39 +172,68 @@ void dt_subr_copyin(dt_cg_t *cg, const dt_node_t *call, int dst)
 
 /* ---- bcopy, copyinto ------------------------------------------------------------------------- */
 
-/* Copies between two addresses, of which the second must be in scratch. */
-static void gen_copy_to(dt_cg_t *cg, dt_support_t function, const dt_node_t *from,
-			const dt_node_t *to, const dt_node_t *size)
+/* Copies between the addresses in two words, of which the second must be in scratch. */
+static void gen_copy_to(dt_cg_t *cg, dt_support_t function, int src, int dst, int size)
 {
 	dt_emit_t *e = cg->e;
 	dt_supportargs_t a = {.n = 0};
-	int mark = cg->stack, src, dst;
 
-	src = dt_gen_to_slot(cg, from);
-	dst = dt_gen_to_slot(cg, to);
 	dt_arg_slot(&a, dst);
 	dt_arg_slot(&a, src);
-	dt_arg_expr(cg, &a, size);
+	dt_arg_slot(&a, size);
 	dt_gen_support(cg, function, &a);
 	dt_extend(e, R0, 4, true);
 	dt_jump_imm(e, BPF_JEQ, R0, -2, dt_fault_label(cg, DTRACEFLT_BADADDR, -1, dst));
 	dt_fault_if_negative(cg, DTRACEFLT_BADADDR, -1, src);
-	cg->stack = mark;
 }
 
 void dt_subr_bcopy(dt_cg_t *cg, const dt_node_t *call, int dst)
 {
-	const dt_node_t *src = call->list;
+	const dt_node_t *from = call->list, *to = from->next;
+	int mark = cg->stack, src = dt_gen_to_slot(cg, from), where = dt_gen_to_slot(cg, to),
+	    size = dt_gen_to_slot(cg, to->next);
 
-	gen_copy_to(cg, DT_SUPPORT_BCOPY, src, src->next, src->next->next);
+	gen_copy_to(cg, DT_SUPPORT_BCOPY, src, where, size);
+	cg->stack = mark;
 	dt_alu_imm(cg->e, BPF_MOV, dst, 0);
+}
+
+/* By way of another piece of scratch, which dt_gen_read_call() can fill when a page of the
+ * process must be fetched first. */
+static void gen_copyinto_fetched(dt_cg_t *cg, const dt_node_t *size, int src, int where, int n)
+{
+	dt_emit_t *e = cg->e;
+	uint32_t scratch = cg->scratch;
+	dt_piece_t p = {.max = dt_heap_size(cg->env), .size = n};
+	int copy = dt_stack_alloc(cg, 8);
+
+	if (size->kind == DT_N_INT && size->value <= CONSTANT_MAX)
+		p.max = (uint32_t)size->value;
+	p.place = dt_scratch_alloc(cg, p.max ? p.max : 8);
+	note_size(cg, p.max);
+	gen_piece_address(cg, &p);
+	gen_piece_size(cg, &p);
+	dt_load(e, 8, R3, FP, src);
+	dt_gen_read_call(cg, BPF_FUNC_probe_read_user);
+	dt_fault_if_negative(cg, DTRACEFLT_BADADDR, -1, src);
+	gen_piece_address(cg, &p);
+	gen_number_of(cg, R3);
+	dt_store(e, 8, FP, copy, R3);
+	gen_copy_to(cg, DT_SUPPORT_BCOPY, copy, where, n);
+	dt_scratch_release(cg, scratch);
 }
 
 void dt_subr_copyinto(dt_cg_t *cg, const dt_node_t *call, int dst)
 {
-	const dt_node_t *src = call->list;
+	const dt_node_t *from = call->list, *size = from->next;
+	int mark = cg->stack, src = dt_gen_to_slot(cg, from), n = dt_gen_to_slot(cg, size),
+	    where = dt_gen_to_slot(cg, size->next);
 
-	gen_copy_to(cg, DT_SUPPORT_COPYINTO, src, src->next->next, src->next);
+	if (cg->program->attach->context == DT_CONTEXT_USER)
+		gen_copyinto_fetched(cg, size, src, where, n);
+	else
+		gen_copy_to(cg, DT_SUPPORT_COPYINTO, src, where, n);
+	cg->stack = mark;
 	dt_alu_imm(cg->e, BPF_MOV, dst, 0);
 }
 
@@ -283,14 +312,13 @@ void dt_subr_copyout(dt_cg_t *cg, const dt_node_t *call, int dst)
 	n = dt_gen_to_slot(cg, size);
 	place = dt_scratch_alloc(cg, max ? max : 8);
 	gen_limited(cg, R2, n, max);
-	dt_jump_imm(e, BPF_JEQ, R2, 0, done); /* the helper does not take 0 */
 	dt_load(e, 8, R1, FP, DT_FRAME_SCRATCH);
 	dt_alu_imm(e, BPF_ADD, R1, (int32_t)place);
 	dt_load(e, 8, R3, FP, src);
 	dt_call(e, BPF_FUNC_probe_read_kernel);
 	dt_fault_if_negative(cg, DTRACEFLT_BADADDR, -1, src);
 	gen_limited(cg, R3, n, max);
-	dt_jump_imm(e, BPF_JEQ, R3, 0, done);
+	dt_jump_imm(e, BPF_JLT, R3, 1, done); /* the helper does not take 0 */
 	gen_write_user(cg, place, address);
 	dt_label_here(e, done);
 	cg->stack = mark;
@@ -319,7 +347,7 @@ void dt_subr_copyoutstr(dt_cg_t *cg, const dt_node_t *call, int dst)
 	dt_jump_reg(e, BPF_JLE, R3, R2, whole);
 	dt_mov(e, R3, R2);
 	dt_label_here(e, whole);
-	dt_jump_imm(e, BPF_JEQ, R3, 0, done);
+	dt_jump_imm(e, BPF_JLT, R3, 1, done);
 	dt_jump_imm(e, BPF_JGT, R3, (int32_t)bound, done);
 	gen_write_user(cg, (uint32_t)s.offset, address);
 	dt_label_here(e, done);

@@ -88,7 +88,7 @@ static void gen_append_text(dt_cg_t *cg, dt_joined_t *j, int helper, int address
 	int full = dt_label_new(e);
 
 	gen_room(cg, j, full);
-	dt_call(e, helper);
+	dt_gen_read_call(cg, helper);
 	if (address_slot)
 		dt_fault_if_negative(cg, DTRACEFLT_BADADDR, -1, address_slot);
 	dt_jump_imm(e, BPF_JSLE, R0, 0, full);
@@ -254,6 +254,16 @@ dt_str_t dt_subr_substr(dt_cg_t *cg, const dt_node_t *call, const dt_str_t *want
 	return dst;
 }
 
+uint32_t dt_bound_substr(dt_cgenv_t *env, const dt_node_t *call)
+{
+	const dt_node_t *length = call->list->next->next;
+	uint32_t bound = dt_bound_of_first(env, call);
+
+	if (length && length->kind == DT_N_INT && length->value < bound)
+		return length->value ? (uint32_t)length->value + 1 : 2;
+	return bound;
+}
+
 /* ---- copyinstr ------------------------------------------------------------------------ */
 
 /* The most characters that the call asks for, if that is a constant below strsize. */
@@ -296,7 +306,7 @@ dt_str_t dt_subr_copyinstr(dt_cg_t *cg, const dt_node_t *call, const dt_str_t *w
 	}
 	dt_alu_imm(e, BPF_ADD, R2, 1);
 	dt_load(e, 8, R3, FP, slot);
-	dt_call(e, BPF_FUNC_probe_read_user_str);
+	dt_gen_read_call(cg, BPF_FUNC_probe_read_user_str);
 	dt_fault_if_negative(cg, DTRACEFLT_BADADDR, -1, slot);
 	cg->stack = mark;
 	return s;
@@ -450,7 +460,8 @@ static uint32_t gen_address_bytes(dt_cg_t *cg, const dt_node_t *address, int slo
 	dt_load(e, 8, R1, FP, DT_FRAME_SCRATCH);
 	dt_alu_imm(e, BPF_ADD, R1, (int32_t)bytes);
 	dt_load(e, 8, R3, FP, slot);
-	dt_call(e, address->is_userland ? BPF_FUNC_probe_read_user : BPF_FUNC_probe_read_kernel);
+	dt_gen_read_call(cg, address->is_userland ? BPF_FUNC_probe_read_user
+						  : BPF_FUNC_probe_read_kernel);
 	dt_fault_if_negative(cg, DTRACEFLT_BADADDR, -1, slot);
 	return bytes;
 }

@@ -11,6 +11,7 @@
 
 #include "codegen/support.h"
 
+#include "enable/kernel.h"
 #include "handle.h"
 
 typedef enum dt_refkind { DT_REF_END, DT_REF_VALUE, DT_REF_CALL, DT_REF_CALLBACK } dt_refkind_t;
@@ -44,6 +45,11 @@ static const struct {
     DT_SUPPORT_LIST
 #undef DT_SUPPORT
 };
+
+const char *dt_support_name(dt_support_t f)
+{
+	return dt_supports[f].function;
+}
 
 int dt_support_arity(dt_support_t f)
 {
@@ -185,33 +191,61 @@ static int arity_of(const char *function)
 	return 2; /* a callback: round, context */
 }
 
-/*
- * The parts of a divided program (clause.c): int f(context *, u64 ...). The kernel knows the
- * context by the name of its struct; where there is none, the function is checked as a part
- * of its caller instead.
- */
-static int describe_parts(linker_t *l, struct btf *btf, struct bpf_func_info *info, int int_id,
-			  int u64_id)
+/* int f(context *, u64 key, cpu, area, slot): see clause.c. The kernel knows the context by
+ * the name of its struct; where there is none, the function is checked as a part of its
+ * caller instead. */
+static int describe_part(struct btf *btf, const char *context, const char *name, int int_id,
+			 int u64_id)
+{
+	int pointer = btf__add_ptr(btf, btf__add_struct(btf, context ? context : "dt_context", 8));
+
+	return add_function(btf, name, 5, context ? BTF_FUNC_GLOBAL : BTF_FUNC_STATIC, int_id,
+			    u64_id, pointer);
+}
+
+/* u64 f(buffer *, key *, u64 hash, dt_kcpu_t *, u64 varid): see aggfind.c. */
+static int describe_finder(const linker_t *l, struct btf *btf, const dt_function_t *f,
+			   const char *name, int u64_id)
+{
+	int buffer = btf__add_ptr(btf, btf__add_struct(btf, "dt_buffer", l->env->aggsize));
+	int key = btf__add_ptr(btf, btf__add_struct(btf, "dt_key", f->key_size));
+	int cpu = btf__add_ptr(btf, btf__add_struct(btf, "dt_kcpu", sizeof(dt_kcpu_t)));
+	int proto = btf__add_func_proto(btf, u64_id);
+
+	if (btf__add_func_param(btf, "buffer", buffer) != 0 ||
+	    btf__add_func_param(btf, "key", key) != 0 ||
+	    btf__add_func_param(btf, "hash", u64_id) != 0 ||
+	    btf__add_func_param(btf, "cpu", cpu) != 0 ||
+	    btf__add_func_param(btf, "varid", u64_id) != 0)
+		return -1;
+	return btf__add_func(btf, name, BTF_FUNC_GLOBAL, proto);
+}
+
+/* The program's own functions. */
+static int describe_own(const linker_t *l, struct btf *btf, struct bpf_func_info *info,
+			int int_id, int u64_id)
 {
 	const dt_emit_t *e = l->e;
-	const char *context = e->context ? e->context : "dt_context";
-	int pointer = btf__add_ptr(btf, btf__add_struct(btf, context, 8));
 	char name[32];
-	int id = pointer;
+	int id = 1;
 
 	for (uint32_t i = 0; i < e->nfunctions && id > 0; i++) {
-		snprintf(name, sizeof(name), "dt_part%u", i);
-		id = add_function(btf, name, 5, e->context ? BTF_FUNC_GLOBAL : BTF_FUNC_STATIC,
-				  int_id, u64_id, pointer);
-		info[i] = (struct bpf_func_info){e->functions[i], (uint32_t)id};
+		const dt_function_t *f = &e->functions[i];
+
+		snprintf(name, sizeof(name), "dt_%s%u",
+			 f->kind == DT_FUNCTION_PART ? "part" : "find", i);
+		id = f->kind == DT_FUNCTION_PART
+			 ? describe_part(btf, e->context, name, int_id, u64_id)
+			 : describe_finder(l, btf, f, name, u64_id);
+		info[i] = (struct bpf_func_info){f->insn, (uint32_t)id};
 	}
 	return id;
 }
 
-/* In order of their places: the main program, its parts, then the functions. */
+/* In order of their places: the main program, its own functions, then those in bpf/. */
 static int describe(linker_t *l, struct btf *btf, struct bpf_func_info *info, uint32_t n)
 {
-	uint32_t parts = l->e->nfunctions;
+	uint32_t own = l->e->nfunctions;
 	int int_id = btf__add_int(btf, "int", 4, BTF_INT_SIGNED);
 	int u64_id = btf__add_int(btf, "u64", 8, 0);
 	int scratch = btf__add_struct(btf, "dt_scratch", dt_scratch_bytes(l->env));
@@ -220,9 +254,9 @@ static int describe(linker_t *l, struct btf *btf, struct bpf_func_info *info, ui
 	int id = add_function(btf, "dt_main", 1, BTF_FUNC_STATIC, int_id, u64_id, pointer);
 
 	info[0] = (struct bpf_func_info){0, (uint32_t)id};
-	if (parts && id > 0)
-		id = describe_parts(l, btf, info + 1, int_id, u64_id);
-	for (uint32_t i = 1 + parts; i < n && id > 0; i++) {
+	if (own && id > 0)
+		id = describe_own(l, btf, info + 1, int_id, u64_id);
+	for (uint32_t i = 1 + own; i < n && id > 0; i++) {
 		int next = -1;
 
 		for (size_t k = 0; k < DT_NCODES; k++)

@@ -51,6 +51,7 @@ typedef struct dt_supportcall {
 
 /* Registers R1 to R(arity) are arguments; the default is for the last. */
 int dt_support_arity(dt_support_t);
+const char *dt_support_name(dt_support_t);
 int32_t dt_support_default(dt_support_t);
 void dt_support_call(dt_emit_t *, dt_support_t);
 /* The calls in a listing that will be added at the end of another. */

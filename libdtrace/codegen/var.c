@@ -28,7 +28,7 @@ static void gen_fetch(dt_cg_t *cg, int helper, int size, int dst)
 	dt_mov(e, R1, FP);
 	dt_alu_imm(e, BPF_ADD, R1, slot);
 	dt_alu_imm(e, BPF_MOV, R2, size);
-	dt_call(e, helper);
+	dt_gen_read_call(cg, helper);
 	dt_load(e, size, dst, FP, slot);
 	cg->stack = mark;
 }

@@ -190,13 +190,14 @@ static int apply(dtrace_hdl_t *hdl, dt_aggs_t *aggs, dt_aggentry_t *entry, int w
 	}
 }
 
-/* What the bars of a whole variable are drawn against; see dtrace_aggdata_t. */
+/* What the bars of a whole variable are drawn against; see dtrace_aggdata_t. With aggzoom
+ * the total is the largest value. */
 typedef struct totals {
 	int64_t total;
 	uint32_t minbin, maxbin, flags;
 } totals_t;
 
-static void add_totals(const dt_aggentry_t *entry, totals_t *totals)
+static void add_totals(const dt_aggentry_t *entry, bool is_zoomed, totals_t *totals)
 {
 	const dt_aggvar_t *var = entry->var;
 	const int64_t *words = (const int64_t *)(entry->data + var->layout.value_offset);
@@ -212,7 +213,11 @@ static void add_totals(const dt_aggentry_t *entry, totals_t *totals)
 		if (value == 0)
 			continue;
 		totals->flags |= value < 0 ? DTRACE_A_HASNEGATIVES : DTRACE_A_HASPOSITIVES;
-		totals->total += value < 0 ? -value : value;
+		value = value < 0 ? -value : value;
+		if (!is_zoomed)
+			totals->total += value;
+		else if (value > totals->total)
+			totals->total = value;
 		if (i < totals->minbin)
 			totals->minbin = i;
 		if (i > totals->maxbin)
@@ -220,7 +225,7 @@ static void add_totals(const dt_aggentry_t *entry, totals_t *totals)
 	}
 }
 
-static void set_var_totals(dt_aggs_t *aggs, const dt_aggvar_t *var)
+static void set_var_totals(dt_aggs_t *aggs, const dt_aggvar_t *var, bool is_zoomed)
 {
 	totals_t totals = {.minbin = UINT16_MAX, .flags = DTRACE_A_TOTAL};
 	size_t i;
@@ -229,7 +234,7 @@ static void set_var_totals(dt_aggs_t *aggs, const dt_aggvar_t *var)
 		totals.flags |= DTRACE_A_MINMAXBIN;
 	for (i = 0; i < aggs->nentries; i++) {
 		if (aggs->entries[i]->var == var && !aggs->entries[i]->is_removed)
-			add_totals(aggs->entries[i], &totals);
+			add_totals(aggs->entries[i], is_zoomed, &totals);
 	}
 	for (i = 0; i < aggs->nentries; i++) {
 		dtrace_aggdata_t *agg = &aggs->entries[i]->agg;
@@ -253,7 +258,8 @@ static void set_totals(dtrace_hdl_t *hdl, dt_aggs_t *aggs)
 		return;
 	for (i = 0; i < aggs->nvars; i++) {
 		if (aggs->vars[i] != NULL)
-			set_var_totals(aggs, aggs->vars[i]);
+			set_var_totals(aggs, aggs->vars[i],
+				       dt_option_is_on(hdl, DT_OPT_AGGZOOM));
 	}
 }
 

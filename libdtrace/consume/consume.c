@@ -12,7 +12,7 @@
 #include "consume/actions.h"
 #include "consume/bell.h"
 #include "consume/buffers.h"
-#include "consume/output.h"
+#include "consume/json.h"
 #include "consume/status.h"
 #include "consume/turn.h"
 #include "provider/provider.h"
@@ -43,6 +43,7 @@ void dt_consumer_fini(dtrace_hdl_t *hdl)
 	dt_aggs_destroy(c->aggs);
 	dt_output_restore(hdl);
 	dt_bell_fini(hdl);
+	dt_json_fini(hdl);
 	dt_output_fini(hdl);
 	free(c);
 	hdl->consumer = NULL;
@@ -251,6 +252,8 @@ static int consume_records(const dt_turn_t *t, const dt_eprobe_t *ep, dtrace_pro
 	uint32_t n = (uint32_t)ep->desc->dtepd_nrecs;
 	int took, said;
 
+	if (dt_is_json(hdl) && dt_json_begin(hdl, pd) != 0)
+		return -1;
 	for (uint32_t i = 0; i < n; i += (uint32_t)took) {
 		const dtrace_recdesc_t *rec = &recs[i];
 		const dtrace_recdesc_t *seen = is_shown(rec, n - i) ? rec : rec + 1;
@@ -265,12 +268,16 @@ static int consume_records(const dt_turn_t *t, const dt_eprobe_t *ep, dtrace_pro
 		said = t->rec_f ? answer(hdl, t->rec_f(pd, seen, t->arg)) : 0;
 		if (said < 0)
 			return -1;
-		took = said == 0 ? dt_run_record(hdl, t->fp, ep, pd, rec, n - i, shown)
-				 : (int)(seen - rec) + 1;
+		took = (int)(seen - rec) + 1;
+		if (said == 0)
+			took = (dt_is_json(hdl) ? dt_json_record : dt_run_record)(
+			    hdl, t->fp, ep, pd, rec, n - i, shown);
 		if (took < 0)
 			return -1;
 	}
 	pd->dtpda_data = shown;
+	if (dt_is_json(hdl) && dt_json_end(hdl, t->fp, pd) != 0)
+		return -1;
 	return t->rec_f && answer(hdl, t->rec_f(pd, NULL, t->arg)) < 0 ? -1 : 0;
 }
 

@@ -106,6 +106,7 @@ int dt_print_aggvalue(dtrace_hdl_t *, FILE *, const dtrace_recdesc_t *, const vo
 typedef struct dt_aggprint {
 	FILE *fp;
 	bool unprinted_only; /* pass over those that a printa() has printed */
+	dtrace_aggvarid_t heading; /* of which a heading has been printed last */
 } dt_aggprint_t;
 int dt_print_agg(const dtrace_aggdata_t *, void *arg);
 int dt_print_aggs(const dtrace_aggdata_t **, int n, void *arg);

@@ -57,6 +57,8 @@ int dt_out_stack(dtrace_hdl_t *, dt_outbuf_t *, const char *format, int indent, 
 /* A stack as the kernel gave it, with room for DT_STACK_INNER frames more than the size
  * bytes that are shown: without those of tracing itself. */
 void dt_show_stack(dtrace_hdl_t *, const char *from, char *to, size_t size);
+/* A user address: its symbol, or with the option noresolve the number; as snprintf(). */
+int dt_user_text(dtrace_hdl_t *, pid_t, uint64_t address, char *, size_t);
 /* The option stackindent. */
 int dt_stack_indent(const dtrace_hdl_t *);
 /* Frames a stack's record has room for. */

@@ -352,6 +352,13 @@ int dt_stack_indent(const dtrace_hdl_t *hdl)
 	return indent >= 0 && indent <= INT16_MAX ? (int)indent : STACK_INDENT;
 }
 
+int dt_user_text(dtrace_hdl_t *hdl, pid_t pid, uint64_t address, char *buf, size_t size)
+{
+	if (dt_option_is_on(hdl, DT_OPT_NORESOLVE))
+		return snprintf(buf, size, "0x%" PRIx64, address);
+	return dtrace_uaddr2str(hdl, pid, address, buf, (int)size);
+}
+
 int dt_out_stack(dtrace_hdl_t *hdl, dt_outbuf_t *out, const char *format, int indent,
 		 pid_t pid, const void *addresses, uint32_t nframes)
 {
@@ -369,7 +376,7 @@ int dt_out_stack(dtrace_hdl_t *hdl, dt_outbuf_t *out, const char *format, int in
 		if (pid == -1)
 			dtrace_addr2str(hdl, address, frame, sizeof(frame));
 		else
-			dtrace_uaddr2str(hdl, pid, address, frame, sizeof(frame));
+			dt_user_text(hdl, pid, address, frame, sizeof(frame));
 		if (dt_out_pad(hdl, out, ' ', (size_t)indent) == -1 ||
 		    dt_out_format(hdl, out, format != NULL ? format : "%s", frame) == -1 ||
 		    dt_out_pad(hdl, out, '\n', 1) == -1)
@@ -429,8 +436,8 @@ static int user_symbol_text(dtrace_hdl_t *hdl, dtrace_actkind_t action, pid_t pi
 {
 	dt_usersym_t sym;
 
-	if (action == DTRACEACT_UADDR)
-		return dtrace_uaddr2str(hdl, pid, address, buf, (int)size);
+	if (action == DTRACEACT_UADDR || dt_option_is_on(hdl, DT_OPT_NORESOLVE))
+		return dt_user_text(hdl, pid, address, buf, size);
 	if (!dt_user_symbol(hdl, pid, address, &sym))
 		return snprintf(buf, size, "0x%" PRIx64, address);
 	if (action == DTRACEACT_UMOD) {

@@ -20,6 +20,7 @@
 #include "consume/agghist.h"
 #include "consume/aggregate.h"
 #include "consume/format.h"
+#include "consume/json.h"
 #include "consume/output.h"
 
 /* Where the arguments of conversions come from. */
@@ -570,7 +571,7 @@ static int printa_default(dtrace_hdl_t *hdl, FILE *fp, dtrace_aggvarid_t *varids
 {
 	dt_aggprint_t print = {.fp = fp};
 
-	if (dt_printf(hdl, fp, "\n") == -1)
+	if (!dt_is_json(hdl) && dt_printf(hdl, fp, "\n") == -1)
 		return -1;
 	if (n == 1)
 		return dt_aggs_walk_var(hdl, varids[0], dt_print_agg, &print);

@@ -36,6 +36,7 @@ typedef struct dt_consumer {
 	uint64_t missed;    /* reported firings that the kernel held back */
 	dt_output_t output;
 	struct dt_bell *bell; /* NULL: nobody listens */
+	struct dt_outbuf *json; /* the line that is being made */
 	int64_t last_switch, last_status, last_snap, last_missed; /* ns */
 	dt_flow_t flows[DT_MAXFLOWS]; /* by CPU */
 } dt_consumer_t;

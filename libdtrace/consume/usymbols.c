@@ -14,6 +14,7 @@
  * Code made at run time (JavaScript, Java) has names where the run-time system writes a
  * perf map, /tmp/perf-PID.map by the number the process has in its own namespace.
  */
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -579,8 +580,9 @@ int dt_user_files(dtrace_hdl_t *hdl, pid_t pid, dt_userfile_f *f, void *arg)
 		return dt_set_errno(hdl, EDT_NOMEM);
 	snprintf(exe, sizeof(exe), "/proc/%d/exe", (int)pid);
 	length = readlink(exe, program, sizeof(program) - 1);
-	if (length <= 0 || stat(exe, &st) != 0 || proc->nmaps == 0)
-		return dt_set_error(hdl, EDT_PROC, "process %d is not there", (int)pid);
+	if (length <= 0 || stat(exe, &st) != 0)
+		return dt_set_error(hdl, EDT_PROC, "cannot look into process %d: %s", (int)pid,
+				    strerror(errno));
 	program[length] = '\0';
 	walk.program_device = st.st_dev;
 	walk.program_inode = st.st_ino;

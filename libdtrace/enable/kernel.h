@@ -23,7 +23,7 @@
 #include <stdint.h>
 
 #define DT_NLEVELS 4 /* task, softirq, irq, nmi */
-#define DT_NUSERSLOTS 4
+#define DT_NUSERSLOTS 8
 #define DT_NAREAS (DT_NLEVELS + DT_NUSERSLOTS) /* of scratch, for each CPU */
 
 typedef enum dt_activity {
@@ -67,7 +67,7 @@ typedef struct dt_kcpu {
 	uint64_t drops[DT_NKDROPS];
 	uint64_t switched_at; /* ns: the running thread came on this CPU (vtimestamp) */
 	uint32_t wraps; /* bufpolicy ring: how often the buffers have changed */
-	uint32_t pad0;
+	uint32_t aggregation_index; /* of the active buffer: CPU x 2 + aggregation_active */
 	uint64_t pad[2];
 } dt_kcpu_t;
 

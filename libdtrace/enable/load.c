@@ -61,20 +61,30 @@ static int refused(dtrace_hdl_t *hdl, enum bpf_prog_type type, const char *name,
 	return -1;
 }
 
-static int load(dtrace_hdl_t *hdl, dt_enabling_t *en, enum bpf_prog_type type, int attach_type,
+/* What a program is loaded as. */
+typedef struct dt_loadkind {
+	enum bpf_prog_type type;
+	int attach_type; /* expected_attach_type, or 0 */
+	uint32_t flags;	 /* BPF_F_* */
+} dt_loadkind_t;
+
+static const dt_loadkind_t dt_own_kind = {.type = BPF_PROG_TYPE_RAW_TRACEPOINT};
+
+static int load(dtrace_hdl_t *hdl, dt_enabling_t *en, const dt_loadkind_t *kind,
 		const char *name, dt_emit_t *e, int *fd)
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, opts,
-		    .expected_attach_type = (enum bpf_attach_type)attach_type);
+		    .expected_attach_type = (enum bpf_attach_type)kind->attach_type,
+		    .prog_flags = kind->flags);
 	int got;
 
 	resolve_maps(en, e);
 	got = dt_support_link(hdl, &en->env, e, &opts);
 	if (got != 0)
 		return got;
-	got = bpf_prog_load(type, name, "GPL", e->insns, e->ninsns, &opts);
+	got = bpf_prog_load(kind->type, name, "GPL", e->insns, e->ninsns, &opts);
 	if (got < 0)
-		got = refused(hdl, type, name, e, &opts, got);
+		got = refused(hdl, kind->type, name, e, &opts, got);
 	dt_support_unlink(&opts);
 	if (got < 0)
 		return -1;
@@ -100,18 +110,20 @@ int dt_programs_load(dtrace_hdl_t *hdl, dt_enabling_t *en)
 {
 	for (uint32_t i = 0; i < en->nprograms; i++) {
 		dt_program_t *p = en->programs[i];
-		int type = p->attach->kind == DT_ATTACH_UPROBE ? dt_uprobe_attach_type(en) : 0;
+		dt_loadkind_t kind = {.type = p->attach->prog_type,
+				      .flags = p->may_sleep ? BPF_F_SLEEPABLE : 0};
 
-		if (load(hdl, en, p->attach->prog_type, type, program_name(p), &p->code,
-			 &p->fd) != 0)
+		if (p->attach->kind == DT_ATTACH_UPROBE)
+			kind.attach_type = dt_uprobe_attach_type(en);
+		if (load(hdl, en, &kind, program_name(p), &p->code, &p->fd) != 0)
 			return -1;
 	}
-	if (load(hdl, en, BPF_PROG_TYPE_RAW_TRACEPOINT, 0, "dt_switch", &en->switch_code,
+	if (load(hdl, en, &dt_own_kind, "dt_switch", &en->switch_code,
 		 &en->switch_fd) != 0)
 		return -1;
 	if (!en->env.needs_vtimestamp)
 		return 0;
-	return load(hdl, en, BPF_PROG_TYPE_RAW_TRACEPOINT, 0, "dt_ontime", &en->ontime_code,
+	return load(hdl, en, &dt_own_kind, "dt_ontime", &en->ontime_code,
 		    &en->ontime_fd);
 }
 
@@ -285,7 +297,7 @@ static int switch_idle(dt_enabling_t *en, uint32_t cpu, dt_switch_t what)
 	if (what == DT_SWITCH_PRINCIPAL)
 		en->cpus[cpu].principal_active ^= 1;
 	else if (what == DT_SWITCH_AGGREGATION)
-		en->cpus[cpu].aggregation_active ^= 1;
+		en->cpus[cpu].aggregation_index = cpu * 2 + (en->cpus[cpu].aggregation_active ^= 1);
 	return 0;
 }
 

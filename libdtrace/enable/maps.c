@@ -210,9 +210,11 @@ int dt_maps_create(dtrace_hdl_t *hdl, dt_enabling_t *en)
 		return -1;
 	en->state = en->state_window.address;
 	en->cpus = en->cpus_window.address;
-	for (uint32_t cpu = 0; cpu < env->npossible; cpu++)
+	for (uint32_t cpu = 0; cpu < env->npossible; cpu++) {
+		en->cpus[cpu].aggregation_index = cpu * 2;
 		for (int b = 0; b < 2; b++)
 			en->cpus[cpu].aggregation_used[b] = env->entries_offset;
+	}
 	return 0;
 }
 

@@ -143,6 +143,9 @@ static dt_node_t *convert_arg(dt_compile_t *c, dt_node_t *n, dt_type_t *type)
 
 	if (to->kind == DT_K_STRING && dt_check_is_zero(c, n)) /* NULL */
 		return dt_check_node(c, n, DT_N_CAST, c->hdl->types.string, n);
+	if (to->kind == DT_K_PTR && dt_type_resolve(c->hdl, to->ref)->kind == DT_K_VOID &&
+	    dt_check_type(c, n)->kind == DT_K_PTR)
+		return n; /* what it points to is kept: rw_read_held() looks at it */
 	if (to->kind == DT_K_INT && to->size < sizeof(uint64_t) && !dt_check_is_int(c, n))
 		return NULL;
 	return dt_check_assignable(c, n, type);

@@ -372,8 +372,10 @@ static dt_node_t *cast(dt_compile_t *c, dt_node_t *n)
 		is_allowed = dt_check_is_strlike(c, left) || dt_check_is_scalar(c, left);
 	} else {
 		left = dt_check_decay(c, left);
+		/* A string lies in memory: it has an address. */
 		is_allowed = to->kind == DT_K_VOID ||
-			     (dt_check_is_scalar(c, n) && dt_check_is_scalar(c, left));
+			     (dt_check_is_scalar(c, n) && dt_check_is_scalar(c, left)) ||
+			     (to->kind == DT_K_PTR && dt_check_is_string(c, left));
 	}
 	if (!is_allowed)
 		dt_compile_error(c, D_CAST_INVAL, n->line, n->column,

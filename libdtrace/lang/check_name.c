@@ -596,6 +596,8 @@ static dt_node_t *target_name(dt_compile_t *c, dt_node_t *n, dt_type_t *type,
 {
 	dt_ident_t *ident = dt_ident_lookup(c->hdl, (dt_scope_t)n->value, n->string);
 
+	if (ident == NULL && n->value == DT_SCOPE_GLOBAL && dt_library_name(c, n->string))
+		ident = dt_ident_lookup(c->hdl, DT_SCOPE_GLOBAL, n->string);
 	if (ident == NULL) {
 		if (is_predefined(c, n))
 			return dt_check_expr(c, n);

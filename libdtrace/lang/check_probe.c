@@ -264,6 +264,8 @@ dt_node_t *dt_check_args(dt_compile_t *c, dt_node_t *at, dt_node_t *index)
 
 	n = dt_check_const(c, index, D_ARGS_TYPE, "args[ ] index")->value;
 	argument = common_argument(c, at, n);
+	dt_attr_join(c, at->line, at->column, "args[ ]",
+		     c->clause_probes->probes[0]->provider->arguments);
 	if (argument.decl != NULL) {
 		uint32_t source = argument.decl->sources[n];
 

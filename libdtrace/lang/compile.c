@@ -161,6 +161,7 @@ typedef struct dt_source {
 	const char *text;
 	size_t length;
 	const char *library; /* its name, for a D library; NULL: a program */
+	dt_type_t **type;    /* the text is a type's name: where the type goes */
 	dtrace_probespec_t spec;
 	uint32_t cflags;
 	int argc;
@@ -182,6 +183,10 @@ static void compile_source(dt_compile_t *cc, const dt_source_t *source)
 		cc->first_line += dt_source_add(cc->hdl, source->library);
 		cc->cflags &= ~(uint32_t)(DTRACE_C_CPP | DTRACE_C_PSPEC);
 		cc->cflags |= DTRACE_C_EMPTY;
+	}
+	if (source->type != NULL) {
+		*source->type = dt_parse_type(cc, source->text);
+		return;
 	}
 	if (cc->cflags & DTRACE_C_CPP)
 		dt_cpp_run(cc);
@@ -235,6 +240,14 @@ dtrace_prog_t *dt_compile_library(dtrace_hdl_t *hdl, const char *text, size_t le
 				    .cflags = cflags};
 
 	return compile(hdl, &source);
+}
+
+dt_type_t *dt_compile_type(dtrace_hdl_t *hdl, const char *text)
+{
+	dt_type_t *type = NULL;
+	const dt_source_t source = {.text = text, .length = strlen(text), .type = &type};
+
+	return compile(hdl, &source) != NULL ? type : NULL;
 }
 
 /* ---- The public functions ---------------------------------------------- */

@@ -49,7 +49,6 @@ typedef struct dt_compile {
 	bool has_xlate;	    /* some statement may have a translation left in it */
 	dtrace_attribute_t attributes; /* of the description or statement at hand */
 	struct dt_lexer *lexer;
-	dt_type_t *type;    /* dt_compile_type(): the result */
 	/* Names added to the handle by this compile, newest first: undone on error. */
 	struct dt_undo *undo;
 } dt_compile_t;
@@ -58,6 +57,8 @@ typedef struct dt_compile {
 dtrace_prog_t *dt_compile_program(dtrace_hdl_t *, const char *text, size_t length,
 				  dtrace_probespec_t, uint32_t cflags, int argc,
 				  char *const argv[]);
+/* A type by its name in D, such as "struct task_struct *". NULL with the error set. */
+dt_type_t *dt_compile_type(dtrace_hdl_t *, const char *text);
 /* The same for a D library; name: for messages. */
 dtrace_prog_t *dt_compile_library(dtrace_hdl_t *, const char *text, size_t length,
 				  const char *name, uint32_t cflags);

@@ -24,6 +24,7 @@
 typedef struct dt_expansion {
 	struct dt_expansion *next; /* the one around it */
 	const void *definition;
+	const dt_node_t *at; /* the use that it is for */
 	uint32_t height; /* of all trees it stands in */
 } dt_expansion_t;
 
@@ -88,12 +89,22 @@ static void measure(const dt_node_t *n, uint32_t level, uint32_t *nodes, uint32_
 		measure(item, level + 1, nodes, height);
 }
 
+/* Raised at the outermost use: what is in between may be a library's, and all right. */
+static _Noreturn void too_large(dt_compile_t *c, const dt_expansion_t *expansion,
+				const char *words)
+{
+	while (expansion->next != NULL)
+		expansion = expansion->next;
+	dt_compile_error(c, D_ID_OFLOW, expansion->at->line, expansion->at->column,
+			 "%s expands to too large an expression", words);
+}
+
 /* Checks a definition's expression with its parameters bound. Words such as "inline f". */
 static dt_node_t *expand(dt_compile_t *c, const dt_node_t *at, const char *words,
 			 const void *definition, const dt_node_t *body,
 			 const dt_binding_t *binding)
 {
-	dt_expansion_t expansion = {c->expanding, definition, body->height};
+	dt_expansion_t expansion = {c->expanding, definition, at, body->height};
 	uint32_t nodes = 0, height = 0;
 	dt_node_t *result;
 
@@ -106,15 +117,13 @@ static dt_node_t *expand(dt_compile_t *c, const dt_node_t *at, const char *words
 	if (c->expanding != NULL)
 		expansion.height += c->expanding->height;
 	if (expansion.height > DT_HEIGHT_MAX)
-		dt_compile_error(c, D_ID_OFLOW, at->line, at->column,
-				 "%s expands to too large an expression", words);
+		too_large(c, &expansion, words);
 	c->expanding = &expansion;
 	result = dt_check_expr(c, copy_tree(c, body, binding));
 	c->expanding = expansion.next;
 	measure(result, 1, &nodes, &height);
 	if (nodes > EXPANSION_NODES || height > DT_HEIGHT_MAX)
-		dt_compile_error(c, D_ID_OFLOW, at->line, at->column,
-				 "%s expands to too large an expression", words);
+		too_large(c, &expansion, words);
 	return result;
 }
 

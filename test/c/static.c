@@ -55,17 +55,20 @@ static void wake(int signal_number)
 	woken = 1;
 }
 
-__attribute__((noinline)) int add(int a, int b, int c, int d, int e, int f, int g, int h)
+__attribute__((noipa)) int add(int a, int b, int c, int d, int e, int f, int g, int h)
 {
 	return a + b + c + d + e + f + g + h;
 }
 
-__attribute__((noinline)) uint64_t factorial(uint64_t n)
+__attribute__((noipa)) uint64_t factorial(uint64_t n)
 {
-	return n < 2 ? 1 : n * factorial(n - 1);
+	uint64_t below = n < 2 ? 1 : factorial(n - 1);
+
+	__asm__("" : "+r"(below)); /* so that it is not made a loop */
+	return n * below;
 }
 
-__attribute__((noinline)) void fire(int n)
+__attribute__((noipa)) void fire(int n)
 {
 	volatile int32_t array[4] = {10, 20, 30, 40};
 	const char *text = "text";

@@ -7,20 +7,69 @@ const { execFileSync } = require('node:child_process');
 const path = require('node:path');
 const { test } = require('node:test');
 const { Worker } = require('node:worker_threads');
-const { collect, drain, kernelObjects, open, sleep, start, until, walk } =
-    require('./helper');
+const dtrace = require('dtrace-async');
+const { caller, collect, descriptors, drain, kernelObjects, open, run, sleep, start, until,
+	walk } = require('./helper');
 
 const root = JSON.stringify(path.join(__dirname, '..', '..'));
 const atWork = () => kernelObjects().filter((name) => /prog|link|perf/.test(name));
 
-test('twenty consumers at once each have their own data', async () => {
-	const consumers = await Promise.all(Array.from({ length: 20 }, (_, i) =>
-	    start(`BEGIN { trace(${i}); @ = sum(${i}); }`)));
+/* One that is tracing, with buffers that a few hundred of its kind can have. */
+async function startSmall(program) {
+	const dtp = await open();
 
-	consumers.forEach((dtp, i) => assert.deepEqual(drain(dtp), [i, null]));
+	dtp.setopt('bufsize', '16k');
+	dtp.setopt('aggsize', '16k');
+	await dtp.strcompile(program);
+	await dtp.go();
+	return dtp;
+}
+
+test('two hundred consumers at once each have their own data', async () => {
+	const calls = 10;
+	const child = await caller(calls);
+	const consumers = await Promise.all(Array.from({ length: 200 }, (_, i) =>
+	    startSmall(`syscall::umask:entry /pid == ${child.pid}/ ` +
+	        `{ trace(${i}); @ = sum(${i}); }`)));
+	const expected = (i) => Array.from({ length: calls }, () => [i, null]).flat();
+
+	await child.call();
+	consumers.forEach((dtp, i) => assert.deepEqual(drain(dtp), expected(i)));
+	await child.call();
 	await Promise.all(consumers.map((dtp) => dtp.stop()));
-	consumers.forEach((dtp, i) =>
-	    assert.deepEqual(walk(dtp), [{ varid: 1, key: [], value: i }]));
+	consumers.forEach((dtp, i) => {
+		assert.deepEqual(drain(dtp), expected(i));
+		assert.deepEqual(walk(dtp), [{ varid: 1, key: [], value: 2 * calls * i }]);
+	});
+	await child.end();
+});
+
+test('two hundred that read by themselves, too', async () => {
+	const calls = 10;
+	const child = await caller(calls);
+	const options = { bufsize: '16k' };
+	const consumers = await Promise.all(Array.from({ length: 200 }, async (_, i) => {
+		const dt = await dtrace.open({ options });
+
+		await dt.run(`syscall::umask:entry /pid == ${child.pid}/ { trace(${i}); }`);
+		return dt;
+	}));
+
+	await child.call();
+	await Promise.all(consumers.map(async (dt, i) => {
+		let given = 0;
+
+		for await (const { data } of dt) {
+			assert.deepEqual(data, [i]);
+			if (++given === calls)
+				break;
+		}
+		await dt.stop();
+		for await (const record of dt)
+			assert.fail(record);
+		await dt.close();
+	}));
+	await child.end();
 });
 
 test('stop leaves nothing at work in the kernel', async () => {
@@ -101,6 +150,64 @@ test('a worker that ends during an operation takes its consumer along', async ()
 	assert.ok(kernelObjects().length <= before);
 });
 
+test('process.exit during go leaves nothing', async () => {
+	for (const last of ['go()', 'go(() => process.exit())', 'stop()']) {
+		assert.equal(await run(`
+			const dtp = require(${root}).createConsumer();
+			dtp.on('ready', async () => {
+				await dtp.strcompile('syscall:::entry { @[probefunc] = count(); }');
+				if (${last === 'stop()'})
+					await dtp.go();
+				dtp.${last};
+				setImmediate(() => process.exit());
+			});
+			process.on('exit', () => console.log('exit'));`), 'exit\n');
+	}
+});
+
+test('several workers trace at once, and are killed in the midst of it', async () => {
+	const before = kernelObjects().length;
+	const workers = Array.from({ length: 4 }, () => new Worker(`
+		const { parentPort } = require('node:worker_threads');
+		const { open } = require(${root});
+		(async () => {
+			for (;;) {
+				const dt = await open({ options: { bufsize: '16k' } });
+				await dt.run('BEGIN { trace("in a worker"); } tick-1ms { trace(1); }');
+				for await (const { data } of dt) {
+					parentPort.postMessage(data[0]);
+					if (data[0] === 1)
+						break;
+				}
+				await dt.close();
+			}
+		})();`, { eval: true }));
+
+	await Promise.all(workers.map(async (worker, i) => {
+		const seen = [];
+
+		worker.on('message', (value) => seen.push(value));
+		await until(() => seen.length > 6, 'records');
+		await sleep(7 * i);
+		await worker.terminate();
+		assert.equal(seen[0], 'in a worker');
+	}));
+	assert.equal(kernelObjects().length, before);
+});
+
+test('every call gives what has been traced since the one before', async () => {
+	const child = await caller(3);
+	const dtp = await start(`syscall::umask:entry /pid == ${child.pid}/ { trace(arg0); }`);
+
+	for (let i = 0; i < 5; i++) {
+		assert.deepEqual(drain(dtp), []);
+		await child.call();
+		assert.deepEqual(drain(dtp).filter((value) => value !== null), [18, 18, 18]);
+	}
+	await dtp.stop();
+	await child.end();
+});
+
 test('a flood of records all arrives, or is reported as dropped', async () => {
 	const dtp = await open();
 	let given = 0, dropped = 0;
@@ -127,25 +234,64 @@ test('a flood of records all arrives, or is reported as dropped', async () => {
 	assert.equal(given + dropped, fired);
 });
 
-test('memory is steady over a thousand cycles', { timeout: 300000 }, async () => {
-	const cycle = async () => {
-		const dtp = await start('BEGIN { trace("x"); @ = count(); }');
+/* Resident memory after each hundred of a thousand cycles, from the third hundred on. */
+async function thousand(cycle) {
+	const resident = [];
+
+	for (let i = 1; i <= 1000; i++) {
+		await cycle();
+		if (i % 100 === 0)
+			await collect();
+		if (i % 100 === 0 && i >= 300)
+			resident.push(process.memoryUsage.rss());
+	}
+	return resident;
+}
+
+function assertSteady(resident) {
+	const half = resident.length / 2;
+	const early = Math.min(...resident.slice(0, half));
+	const late = Math.min(...resident.slice(half));
+
+	assert.ok(late - early < 4 << 20,
+	    `memory grows: ${resident.map((bytes) => bytes >> 10).join(' ')} kB`);
+}
+
+/* What is open while nothing is traced; the first consumer may leave a thing or two. */
+async function settled() {
+	drain(await start('BEGIN { trace("x"); @ = count(); }'));
+	await (await dtrace.open()).close();
+	await collect();
+	await sleep(50);
+	return [descriptors(), kernelObjects().length];
+}
+
+test('a thousand cycles leave memory, descriptors and the kernel as they were',
+    { timeout: 300000 }, async () => {
+	const before = await settled();
+
+	assertSteady(await thousand(async () => {
+		const dtp = await startSmall('BEGIN { trace("x"); @[probename] = count(); }');
 
 		drain(dtp);
 		await dtp.stop();
 		walk(dtp);
-	};
-	let settled;
+	}));
+	await until(() => kernelObjects().length <= before[1], 'the release');
+	assert.deepEqual([descriptors(), kernelObjects().length], before);
+});
 
-	for (let i = 0; i < 1000; i++) {
-		await cycle();
-		if (i % 100 === 99)
-			await collect();
-		if (i === 299)
-			settled = process.memoryUsage.rss();
-	}
-	const grown = process.memoryUsage.rss() - settled;
+test('a thousand of those that read by themselves, too', { timeout: 300000 }, async () => {
+	const before = await settled();
+	const settings = { options: { bufsize: '16k' } };
 
-	assert.ok(grown < 16 << 20, `${Math.round(grown / 1024)} kB more after 700 cycles`);
-	assert.ok(kernelObjects().length < 50);
+	assertSteady(await thousand(async () => {
+		const dt = await dtrace.open(settings);
+
+		await dt.run('BEGIN { trace("x"); exit(0); }');
+		for await (const { data } of dt)
+			assert.deepEqual(data, ['x']);
+		await dt.close();
+	}));
+	assert.deepEqual([descriptors(), kernelObjects().length], before);
 });

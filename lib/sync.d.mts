@@ -1,0 +1,5 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+import * as sync from './sync.js';
+
+export * from './sync.js';
+export default sync;

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: Apache-2.0
+// The providers over the kernel's tracepoints and over user programs. What is read is read of
+// processes that the tests start; see test/c/static.c for the one with probes of its own.
+'use strict';
+
+const assert = require('node:assert');
+const { spawn } = require('node:child_process');
+const path = require('node:path');
+const { describe, test } = require('node:test');
+
+const command = require('./command');
+
+const program = path.join(command.build, 'test', 'static');
+const options = { skip: command.skip };
+
+/** What a D program prints about a command, line by line. */
+async function trace(text, words, more = []) {
+	const result = await command.run(['-q', ...more, '-n', text, '-c', words]);
+
+	assert.strictEqual(result.stderr, '');
+	assert.strictEqual(result.status, 0);
+	return result.stdout.split('\n').filter((line) => line !== '');
+}
+
+/** The probes that -l shows for a description: [{id, provider, module, function, name}]. */
+async function list(description, more = []) {
+	const result = await command.run(['-l', ...more, '-n', description]);
+
+	return result.stdout.split('\n').slice(1).filter((line) => line !== '').map((line) => ({
+		id: line.slice(0, 5).trim(),
+		provider: line.slice(6, 16).trim(),
+		module: line.slice(17, 34).trim(),
+		function: line.slice(35, 68).trim(),
+		name: line.slice(69),
+	}));
+}
+
+/** What the command says to a description that matches nothing. */
+async function refusal(description) {
+	const result = await command.run(['-l', '-n', description]);
+
+	assert.strictEqual(result.status, 1);
+	return result.stderr;
+}
+
+describe('tracepoints', options, () => {
+	test('sdt has the group as module, rawtp the kernel', async () => {
+		const [sdt] = await list('sdt:::sched_switch');
+		const [rawtp] = await list('rawtp:::sched_switch');
+
+		assert.strictEqual(sdt.module, 'sched');
+		assert.strictEqual(rawtp.module, 'vmlinux');
+	});
+
+	test('a probe has one number, however it is asked for', async () => {
+		const [all] = (await list('sdt:sched::')).filter((p) => p.name === 'sched_wakeup');
+		const result = await command.run(['-l', '-i', all.id]);
+
+		assert.match(result.stdout, /sdt +sched +sched_wakeup$/m);
+	});
+
+	test('arguments have the kernel\'s types', async () => {
+		const result = await command.run(['-l', '-v', '-n', 'sdt:::sched_process_fork']);
+
+		assert.match(result.stdout, /args\[0\]: struct task_struct \*\n/);
+		assert.match(result.stdout, /args\[1\]: struct task_struct \*\n/);
+	});
+
+	test('arguments are those of the place', async () => {
+		assert.deepStrictEqual(await trace(
+			'sdt:::sched_process_fork /args[0]->tgid == $target/ ' +
+			'{ printf("%d\\n", args[1]->tgid == args[1]->pid); }',
+			`sh -c '${command.victim} exit 0; exit 0'`), ['1']);
+	});
+});
+
+describe('proc', options, () => {
+	test('a process is created, executes and exits', async () => {
+		const lines = await trace(
+			'proc:::create /pid == $target/ { child = args[0]->pr_pid; printf("create\\n"); }' +
+			'proc:::start /pid == child/ { printf("start\\n"); }' +
+			'proc:::lwp-start /pid == child/ { printf("lwp-start\\n"); }' +
+			'proc:::exec /pid == child/ { printf("exec %s\\n", copyinstr(arg0)); }' +
+			'proc:::exec-success /pid == child/ { printf("exec-success %s\\n", execname); }' +
+			'proc:::lwp-exit /pid == child/ { printf("lwp-exit\\n"); }' +
+			'proc:::exit /pid == child/ { printf("exit %d\\n", args[0]); }',
+			`sh -c '${command.victim} exit 3; exit 0'`, ['-x', 'temporal']);
+
+		assert.deepStrictEqual(lines, ['create', 'start', 'lwp-start',
+			`exec ${command.victim}`, 'exec-success victim', 'lwp-exit', 'exit 1']);
+	});
+
+	test('an exec may fail', async () => {
+		assert.deepStrictEqual(await trace(
+			'proc:::exec-failure /progenyof($target)/ { printf("%d\\n", args[0]); }',
+			'sh -c "exec /no/such/program 2>/dev/null"'), ['2']);
+	});
+
+	test('a signal is sent, and ends its process', async () => {
+		assert.deepStrictEqual(await trace(
+			'proc:::signal-send /pid == $target && args[1]->pr_pid == $target/ ' +
+			'{ printf("send %d\\n", args[2]); }' +
+			'proc:::exit /pid == $target/ { printf("exit %d\\n", args[0]); }',
+			`${command.victim} kill 10`, ['-x', 'temporal']), ['send 10', 'exit 2']);
+	});
+});
+
+describe('what the kernel does not give', options, () => {
+	const reasons = {
+		'sched:::enqueue': /no tracepoint that names the thread/,
+		'io:::wait-start': /no tracepoint where a thread waits/,
+		'lockstat:::adaptive-acquire': /no tracepoints where locks/,
+		'tcp:::send': /no tracepoint at every segment/,
+	};
+
+	for (const [description, reason] of Object.entries(reasons))
+		test(`${description} is refused with the reason`, async () => {
+			assert.match(await refusal(description), reason);
+		});
+});
+
+describe('pid', options, () => {
+	test('entry has the arguments, return the result', async () => {
+		assert.deepStrictEqual(await trace(
+			'pid$target:static:add:entry { printf("%s`%s %d %d %d %d\\n", ' +
+			'probemod, probefunc, arg0, arg5, arg6, arg7); }' +
+			'pid$target:static:add:return { printf("%d\\n", (int)arg1); }',
+			`${program} 2`, ['-x', 'temporal']),
+		['static`add 1 6 7 0', '28', 'static`add 1 6 7 1', '29']);
+	});
+
+	test('a recursive function returns as often as it is entered', async () => {
+		assert.deepStrictEqual(await trace(
+			'pid$target:a.out:factorial:entry { @e = count(); }' +
+			'pid$target:a.out:factorial:return { @r = max(arg1); @n = count(); }' +
+			'END { printa("%@d %@d %@d\\n", @e, @n, @r); }', `${program} 10`),
+		['10 10 3628800']);
+	});
+
+	test('instructions are probes by their offset', async () => {
+		const names = (await list('pid$target:a.out:add:', ['-c', `${program} 1`]))
+			.map((probe) => probe.name);
+
+		assert.deepStrictEqual(names.slice(0, 3), ['entry', 'return', '0']);
+		assert.ok(names.length > 4);
+		const last = names[names.length - 1];
+
+		assert.deepStrictEqual(await trace(
+			`pid$target:a.out:add:${last} { @[probename] = count(); }` +
+			'END { printa("%s %@d\\n", @); }', `${program} 5`), [`${last} 5`]);
+	});
+
+	test('no probe stands amid an instruction', async () => {
+		const names = new Set((await list('pid$target:a.out:add:', ['-c', `${program} 1`]))
+			.map((probe) => probe.name));
+		const amid = [...Array(16).keys()].map((n) => n.toString(16)).find((n) => !names.has(n));
+		const result = await command.run(['-n', `pid$target:a.out:add:${amid}`, '-c', program]);
+
+		assert.strictEqual(result.status, 1);
+		assert.match(result.stderr, /does not match any probes/);
+	});
+
+	test('libraries are instrumented before they are loaded', async () => {
+		assert.deepStrictEqual(await trace(
+			'pid$target:libc:exit:entry { printf("%s %s %d\\n", probemod, probefunc, arg0); }',
+			`${program} 1`), ['libc.so.6 exit 0']);
+	});
+
+	test('thousands of functions are counted exactly', async () => {
+		const lines = await trace(
+			'pid$target:::entry { @all = count(); @[probemod, probefunc] = count(); }' +
+			'END { printa("all %@d\\n", @all); printa("%s %s %@d\\n", @); }', `${program} 7`);
+		const counts = lines.slice(1).map((line) => Number(line.split(' ')[2]));
+
+		assert.ok(lines.includes('static add 7'));
+		assert.strictEqual(lines[0], `all ${counts.reduce((a, b) => a + b, 0)}`);
+	});
+
+	test('text that the process has not touched yet is read', async () => {
+		assert.deepStrictEqual(await trace(
+			'pid$target:libc:setlocale:entry { printf("%s\\n", copyinstr(arg1)); }' +
+			'victim$target:::tick { printf("%s\\n", copyinstr(arg2)); }', `${program} 1`),
+		['text']);
+	});
+
+	test('a process that is not there is an error', async () => {
+		assert.match(await refusal('pid999999999:::entry'), /there is no such process/);
+	});
+});
+
+describe('usdt', options, () => {
+	test('arguments are read from registers, memory and constants', async () => {
+		assert.deepStrictEqual(await trace(
+			'victim$target:static:fire:tick ' +
+			'{ printf("%d %d %s %d %d\\n", args[0], args[1], copyinstr(arg2), arg3, args[4]); }',
+			`${program} 3`), ['0 0 text 42 10', '1 -1 text 42 20', '2 -2 text 42 30']);
+	});
+
+	test('a guarded probe fires while it is traced', async () => {
+		assert.deepStrictEqual(await trace(
+			'victim$target:::guarded-one { printf("%s %d\\n", probename, args[0]); }',
+			`${program} 2`), ['guarded-one 0', 'guarded-one 1']);
+	});
+
+	test('processes are found by a glob, and left as they were', async () => {
+		const victim = spawn(program, ['3', 'wait']);
+
+		await new Promise((resolve) => victim.stdout.once('data', resolve));
+		try {
+			const run = command.start(['-q', '-n',
+				'BEGIN { printf("begun\\n"); }' +
+				'victi*:static::guarded-one { @[probeprov] = count(); }' +
+				'victi*:static:fire:start { n++; } tick-50ms /n == 2/ { exit(0); }']);
+
+			await run.seen(/begun/);
+			victim.kill('SIGUSR1');
+			await new Promise((resolve) => setTimeout(resolve, 200));
+			victim.kill('SIGUSR1');
+			const result = await run.done;
+
+			assert.match(result.stdout, new RegExp(`victim${victim.pid} +6\n`));
+		} finally {
+			victim.kill('SIGKILL');
+		}
+	});
+});

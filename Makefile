@@ -113,7 +113,7 @@ $(TEST_HELPERS): $(B)/test/%: test/c/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -D_GNU_SOURCE -o $@ $<
 
-$(B)/test/%_test: test/c/%_test.c test/c/tap.h $(B)/libdtrace.a
+$(B)/test/%_test: test/c/%_test.c $(wildcard test/c/*.h) include/dtrace.h $(B)/libdtrace.a
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -Iinclude -D_GNU_SOURCE -o $@ $< $(B)/libdtrace.a $(LIBS) -pthread
 

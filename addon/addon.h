@@ -7,8 +7,9 @@
  *	operation.c	what may block: opening, compiling, starting, stopping
  *	queue.c		operations run on the thread pool in order, or at once
  *	watch.c		the event loop woken when there is something to consume
- *	records.c	consume(): records gathered into batches
- *	aggregations.c	aggwalk(): one call for each record of an aggregation
+ *	batch.c		values gathered into batches
+ *	records.c	consume(): the records of probes
+ *	aggregations.c	aggwalk(): the records of aggregations
  *	values.c	bytes of a record as values of JavaScript
  *	frames.c	stacks and symbols
  *	probes.c	the list of probes
@@ -53,17 +54,13 @@ typedef struct da_failure {
 	char code[32], tag[32];
 } da_failure_t;
 
-/*
- * What is on its way to JavaScript. Each item is a probe's slot and what it is about; the
- * numbers lie beside, in memory that JavaScript reads too, and other values are arguments
- * of the call that delivers the batch. So a record costs at most one call of Node-API.
- */
+/* What is on its way to JavaScript: batch.c draws it. */
 #define DA_BATCH_ITEMS 256
 
 typedef enum da_item {
 	DA_ITEM_NUMBER,
 	DA_ITEM_VALUE, /* the next argument: a text, and with whole records anything */
-	DA_ITEM_END,   /* all records of this firing have been given; its time is the number */
+	DA_ITEM_END,   /* all that belongs together has been given; its time is the number */
 	DA_ITEM_EXACTEND /* the same; its time is the next argument */
 } da_item_t;
 #define DA_ITEM_BITS 2
@@ -78,6 +75,7 @@ typedef struct da_batch {
 	napi_value deliver;
 	napi_handle_scope scope;
 	bool is_broken; /* JavaScript cannot be called any more */
+	bool is_enough; /* nothing more is wanted than what has begun */
 } da_batch_t;
 
 /* Probes that JavaScript knows: an open hash from probe identifier to slot. */
@@ -118,8 +116,7 @@ typedef struct da_consumer {
 	da_probes_t probes;
 	uint32_t slot;	      /* of the firing being consumed */
 	uint32_t limit;	      /* firings to give at most; 0: all */
-	bool is_ending;	      /* no further firing is wanted now */
-	bool has_rest;	      /* the last turn ended so */
+	bool has_rest;	      /* the last turn ended before the data did */
 	da_buffer_t text;
 	bool is_text_awaited; /* the library is printing a record into text */
 	char refusal[512];    /* why a record could not be given, or "" */
@@ -218,12 +215,11 @@ void da_watch_hold(da_consumer_t *, bool);
 
 /* ---- records.c ----------------------------------------------------------- */
 
-/* Gives the object what JavaScript needs to read batches. */
+/* Gives the object the array of probes. False with an exception pending. */
 bool da_records_init(da_consumer_t *, napi_value object);
 void da_records_fini(da_consumer_t *);
-/* deliver(count, ...values) is called for each batch, and returns true when it wants no
- * more than what has begun. False with an exception pending or the failure set; otherwise
- * *outcome has DA_TURN_*. */
+/* deliver as for da_batch_begin(). False with an exception pending or the failure set;
+ * otherwise *outcome has DA_TURN_*. */
 #define DA_TURN_MORE 1 /* the turn ended before the data did */
 #define DA_TURN_DONE 2 /* exit() was called, or tracing has been stopped */
 bool da_records_consume(da_consumer_t *, napi_value deliver, uint32_t *outcome,
@@ -236,12 +232,15 @@ int da_records_buffered(const dtrace_bufdata_t *, void *consumer);
 typedef struct da_walkspec {
 	dtrace_aggregate_walk_f *walk;
 	bool removes; /* what has been given */
+	napi_value describe, deliver;
 } da_walkspec_t;
 
-/* callback(varid, key, value, name, action) is called for each. False with an exception
- * pending or the failure set. */
-bool da_aggregations_walk(da_consumer_t *, const da_walkspec_t *, napi_value callback,
-			  da_failure_t *);
+/*
+ * describe(varid, name, action) is called for each aggregation before its first record.
+ * deliver as for da_batch_begin(), with the varid as slot; a record is its keys and its
+ * value. False with an exception pending or the failure set.
+ */
+bool da_aggregations_walk(da_consumer_t *, const da_walkspec_t *, da_failure_t *);
 
 /* ---- values.c ------------------------------------------------------------ */
 
@@ -280,6 +279,20 @@ void da_set_text(napi_env, napi_value object, const char *name, const char *text
 napi_value da_probe_create(napi_env, const dtrace_probedesc_t *);
 /* 64 bits of a record. */
 uint64_t da_word(const char *data, uint32_t index);
+
+/* ---- batch.c ------------------------------------------------------------- */
+
+/* Gives the object what JavaScript needs to read batches. */
+bool da_batch_init(da_consumer_t *, napi_value object);
+void da_batch_fini(da_consumer_t *);
+/* deliver(count, ...values) is called for each batch, and returns true when it wants no
+ * more than what has begun. */
+void da_batch_begin(da_consumer_t *, napi_value deliver);
+void da_batch_push(da_consumer_t *, uint32_t slot, const da_value_t *);
+void da_batch_push_end(da_consumer_t *, uint32_t slot, processorid_t, uint64_t time);
+void da_batch_flush(da_consumer_t *);
+/* Delivers the last one. */
+void da_batch_end(da_consumer_t *);
 
 /* ---- frames.c ------------------------------------------------------------ */
 

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * aggregations.c - each record of each aggregation as identifier, keys and value.
- *
- * aggwalk() removes a record that JavaScript has been given, or that it cannot be given.
- * When the callback throws, the walk goes on without it, so that the records it has not
- * seen are there for the next walk.
+ * aggregations.c - the records of aggregations, put into batches (batch.c): the keys of
+ * one, its value, and an end. JavaScript knows an aggregation by its number, and is told
+ * the first time what it is.
  */
 #include "addon.h"
 
 #include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 __extension__ typedef __int128 int128_t;
@@ -17,8 +17,8 @@ __extension__ typedef unsigned __int128 uint128_t;
 typedef struct walk {
 	da_consumer_t *consumer;
 	const da_walkspec_t *spec;
-	napi_value callback;
-	bool has_thrown;
+	bool *is_described; /* by number */
+	size_t ndescribed;
 } walk_t;
 
 static int64_t word(const char *data, uint32_t index)
@@ -177,120 +177,160 @@ static napi_value aggregation_buckets(const da_consumer_t *c, const dtrace_recde
 	return b.array;
 }
 
-/* NULL: unknown to us. */
-static napi_value aggregation_value(const da_consumer_t *c, const dtrace_aggdata_t *agg,
-				    const dtrace_recdesc_t *rec)
+/* False: unknown to us, or JavaScript cannot have it. */
+static bool read_value(const da_consumer_t *c, const dtrace_aggdata_t *agg,
+		       const dtrace_recdesc_t *rec, da_value_t *value)
 {
 	const char *data = agg->dtada_data + rec->dtrd_offset;
 	uint64_t normal = agg->dtada_normal ? agg->dtada_normal : 1;
-	int64_t count;
+	double divisor = (double)normal;
 
+	value->kind = DA_VALUE_NUMBER;
 	switch (rec->dtrd_action) {
 	case DTRACEAGG_COUNT:
 	case DTRACEAGG_SUM:
 	case DTRACEAGG_MIN:
 	case DTRACEAGG_MAX:
 		if (normal == 1)
-			return integer(c, word(data, 0));
-		return da_number(c->env, (double)word(data, 0) / (double)normal);
+			da_value_set_int64(c, word(data, 0), value);
+		else
+			value->number = (double)word(data, 0) / divisor;
+		return true;
 	case DTRACEAGG_AVG:
-		count = word(data, 0);
-		if (count == 0)
-			return da_number(c->env, 0);
-		return da_number(c->env,
-				 (double)word(data, 1) / (double)count / (double)normal);
+		if (word(data, 0) != 0)
+			divisor *= (double)word(data, 0);
+		value->number = (double)word(data, 1) / divisor;
+		return true;
 	case DTRACEAGG_STDDEV:
-		return da_number(c->env, stddev(data) / (double)normal);
+		value->number = stddev(data) / divisor;
+		return true;
 	case DTRACEAGG_QUANTIZE:
 	case DTRACEAGG_LQUANTIZE:
 #ifdef DTRACEAGG_LLQUANTIZE
 	case DTRACEAGG_LLQUANTIZE:
 #endif
-		return aggregation_buckets(c, rec, data, normal);
+		value->kind = DA_VALUE_OBJECT;
+		value->object = aggregation_buckets(c, rec, data, normal);
+		return value->object != NULL;
 	default:
-		return NULL;
+		return false;
 	}
 }
 
-/* NULL with an exception pending. */
-static napi_value aggregation_key(da_consumer_t *c, const dtrace_aggdata_t *agg)
+/* ---- The walk ------------------------------------------------------------------- */
+
+static const char *aggregation_name(const dtrace_aggdesc_t *desc)
 {
-	const dtrace_aggdesc_t *desc = agg->dtada_desc;
-	napi_value key;
-
-	if (napi_create_array(c->env, &key) != napi_ok)
-		return NULL;
-	for (int i = 1; i < desc->dtagd_nrecs - 1; i++) {
-		const dtrace_recdesc_t *rec = &desc->dtagd_rec[i];
-		da_value_t value;
-
-		if (!da_value_read(c, rec, agg->dtada_data + rec->dtrd_offset, &value))
-			return da_throw(
-			    c->env,
-			    "unsupported action %s as key #%d in aggregation \"%s\"",
-			    da_action_name(rec->dtrd_action), i,
-			    desc->dtagd_name ? desc->dtagd_name : "");
-		napi_set_element(c->env, key, (uint32_t)(i - 1),
-				 da_value_create(c->env, &value));
-	}
-	return key;
+	return desc->dtagd_name ? desc->dtagd_name : "";
 }
 
-static bool aggregation_give(walk_t *walk, const dtrace_aggdata_t *agg)
+/* Tells JavaScript what the aggregation is, once. False with an exception pending. */
+static bool describe(walk_t *walk, const dtrace_aggdesc_t *desc)
 {
-	const dtrace_aggdesc_t *desc = agg->dtada_desc;
-	const dtrace_recdesc_t *rec = &desc->dtagd_rec[desc->dtagd_nrecs - 1];
-	const char *name = desc->dtagd_name ? desc->dtagd_name : "";
-	const char *action = da_action_name(rec->dtrd_action);
-	da_consumer_t *c = walk->consumer;
-	napi_env env = c->env;
-	napi_value receiver, arguments[5];
+	napi_env env = walk->consumer->env;
+	size_t number = (size_t)desc->dtagd_varid;
+	const char *name = aggregation_name(desc);
+	const char *action =
+	    da_action_name(desc->dtagd_rec[desc->dtagd_nrecs - 1].dtrd_action);
+	napi_value receiver, arguments[3];
 
-	arguments[0] = da_number(env, (double)desc->dtagd_varid);
-	arguments[1] = aggregation_key(c, agg);
-	if (!arguments[1])
-		return false;
-	arguments[2] = aggregation_value(c, agg, rec);
-	if (!arguments[2]) {
-		da_throw(env, "unsupported aggregating action %u in aggregation \"%s\"",
-			 (unsigned)rec->dtrd_action, name);
-		return false;
+	if (number < walk->ndescribed && walk->is_described[number])
+		return true;
+	if (number >= walk->ndescribed) {
+		size_t n = number + 16;
+		bool *grown = realloc(walk->is_described, n * sizeof(*grown));
+
+		if (!grown)
+			return da_throw(env, "out of memory");
+		memset(grown + walk->ndescribed, 0, n - walk->ndescribed);
+		walk->is_described = grown;
+		walk->ndescribed = n;
 	}
-	arguments[3] = da_text_create(env, name, strlen(name));
-	arguments[4] = da_text_create(env, action, strlen(action));
+	walk->is_described[number] = true;
 	napi_get_undefined(env, &receiver);
-	return napi_call_function(env, receiver, walk->callback, c->is_whole ? 5 : 3,
-				  arguments, NULL) == napi_ok;
+	arguments[0] = da_number(env, (double)desc->dtagd_varid);
+	arguments[1] = da_text_create(env, name, strlen(name));
+	arguments[2] = da_text_create(env, action, strlen(action));
+	return napi_call_function(env, receiver, walk->spec->describe, 3, arguments, NULL) ==
+	       napi_ok;
 }
 
+static void refuse_record(da_consumer_t *c, const dtrace_aggdesc_t *desc, int i)
+{
+	const char *action = da_action_name(desc->dtagd_rec[i].dtrd_action);
+	const char *name = aggregation_name(desc);
+
+	if (c->refusal[0])
+		return;
+	if (i < desc->dtagd_nrecs - 1)
+		snprintf(c->refusal, sizeof(c->refusal),
+			 "unsupported action %s as key #%d in aggregation \"%s\"", action, i,
+			 name);
+	else
+		snprintf(c->refusal, sizeof(c->refusal),
+			 "unsupported aggregating action %s in aggregation \"%s\"", action,
+			 name);
+}
+
+/* Slot 0, which no aggregation has, takes back what has been pushed of a record. */
+static bool push_record(da_consumer_t *c, const dtrace_aggdata_t *agg)
+{
+	const dtrace_aggdesc_t *desc = agg->dtada_desc;
+	uint32_t slot = (uint32_t)desc->dtagd_varid;
+	int last = desc->dtagd_nrecs - 1;
+	da_value_t value;
+
+	for (int i = 1; i <= last; i++) {
+		const dtrace_recdesc_t *rec = &desc->dtagd_rec[i];
+		const char *data = agg->dtada_data + rec->dtrd_offset;
+
+		if (i < last ? !da_value_read(c, rec, data, &value)
+			     : !read_value(c, agg, rec, &value)) {
+			refuse_record(c, desc, i);
+			return false;
+		}
+		da_batch_push(c, slot, &value);
+	}
+	da_batch_push_end(c, slot, 0, 0);
+	return true;
+}
+
+/* A record that JavaScript cannot be given is removed all the same. */
 static int take_aggregation(const dtrace_aggdata_t *agg, void *arg)
 {
 	walk_t *walk = arg;
-	napi_env env = walk->consumer->env;
-	napi_handle_scope scope;
+	da_batch_t *batch = &walk->consumer->batch;
 
-	if (walk->has_thrown)
+	if (batch->is_broken || batch->is_enough)
 		return DTRACE_AGGWALK_NEXT;
-	napi_open_handle_scope(env, &scope);
-	if (!aggregation_give(walk, agg))
-		walk->has_thrown = true;
-	napi_close_handle_scope(env, scope);
+	if (!describe(walk, agg->dtada_desc))
+		batch->is_broken = true;
+	else if (!push_record(walk->consumer, agg))
+		da_batch_push_end(walk->consumer, 0, 0, 0);
 	return walk->spec->removes ? DTRACE_AGGWALK_REMOVE : DTRACE_AGGWALK_NEXT;
 }
 
-bool da_aggregations_walk(da_consumer_t *c, const da_walkspec_t *spec, napi_value callback,
+bool da_aggregations_walk(da_consumer_t *c, const da_walkspec_t *spec,
 			  da_failure_t *failure)
 {
-	walk_t walk = {.consumer = c, .spec = spec, .callback = callback};
+	walk_t walk = {.consumer = c, .spec = spec};
 	const char *doing = NULL;
+	bool is_pending = false;
 
+	c->refusal[0] = '\0';
+	da_batch_begin(c, spec->deliver);
 	if (dtrace_aggregate_snap(c->dtp) < 0)
 		doing = "take a snapshot of";
 	else if (spec->walk(c->dtp, take_aggregation, &walk) < 0)
 		doing = "walk";
-	if (walk.has_thrown)
+	da_batch_end(c);
+	free(walk.is_described);
+	napi_is_exception_pending(c->env, &is_pending);
+	if (is_pending)
 		return false;
 	if (doing)
 		da_failure_set(failure, c->dtp, "couldn't %s the aggregations", doing);
-	return doing == NULL;
+	else if (c->refusal[0])
+		da_throw(c->env, "%s", c->refusal);
+	return !doing && !c->refusal[0];
 }

@@ -32,6 +32,7 @@ static void consumer_finalize(napi_env env, void *data, void *hint)
 	da_watch_stop(c);
 	napi_delete_reference(env, c->self);
 	da_records_fini(c);
+	da_batch_fini(c);
 	da_queue_close(c);
 }
 
@@ -73,7 +74,7 @@ static napi_value consumer_new(napi_env env, napi_callback_info info)
 	if (napi_type_tag_object(env, self, &consumer_tag) != napi_ok ||
 	    napi_create_reference(env, self, 0, &c->self) != napi_ok)
 		return da_throw(env, "couldn't make a handle");
-	return da_records_init(c, self) ? self : NULL;
+	return da_batch_init(c, self) && da_records_init(c, self) ? self : NULL;
 }
 
 /* ---- Receivers -------------------------------------------------------------- */
@@ -341,20 +342,20 @@ static napi_value consumer_aggwalk(napi_env env, napi_callback_info info)
 	    dtrace_aggregate_walk_keyrevsorted,
 	    dtrace_aggregate_walk_valrevsorted,
 	};
-	napi_value arguments[3];
-	da_consumer_t *c = consumer_enter_call(env, info, 3, arguments);
+	napi_value arguments[4];
+	da_consumer_t *c = consumer_enter_call(env, info, 4, arguments);
 	da_failure_t failure = {0};
 	uint32_t flags = 0, order = 0;
-	da_walkspec_t spec;
+	da_walkspec_t spec = {.describe = arguments[0], .deliver = arguments[1]};
 
 	if (!c)
 		return NULL;
-	napi_get_value_uint32(env, arguments[1], &flags);
-	napi_get_value_uint32(env, arguments[2], &order);
+	napi_get_value_uint32(env, arguments[2], &flags);
+	napi_get_value_uint32(env, arguments[3], &order);
 	spec.walk = walks[order < sizeof(walks) / sizeof(walks[0]) ? order : 0];
 	spec.removes = flags & CALL_REMOVE;
-	consumer_begin_call(c, arguments[1]);
-	da_aggregations_walk(c, &spec, arguments[0], &failure);
+	consumer_begin_call(c, arguments[2]);
+	da_aggregations_walk(c, &spec, &failure);
 	return consumer_end_call(c, &failure);
 }
 
@@ -440,7 +441,7 @@ static const struct {
     {"setopt", consumer_setopt},   /* (name, value) */
     {"getopt", consumer_getopt},   /* (name): a number */
     {"consume", consumer_consume}, /* (deliver, flags, limit) */
-    {"aggwalk", consumer_aggwalk}, /* (callback, flags, order) */
+    {"aggwalk", consumer_aggwalk}, /* (describe, deliver, flags, order) */
     {"status", consumer_status},   /* () */
     {"events", consumer_events},   /* () */
     {"watch", consumer_watch},	   /* (callback): whether it will be called */

@@ -1,16 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * records.c - consume(): what the library hands out, gathered into batches.
- *
- * Entering JavaScript costs more than reading a record, so records are not handed over one
- * by one. An item says which probe and what kind of value; it goes into memory shared with
- * JavaScript, as do numbers, and when a firing ends its CPU and time. Only other values
- * need a call of Node-API, and go along as arguments of the call that delivers the batch:
- *
- *	items    | slot 0, NUMBER | slot 0, VALUE | slot 0, END | slot 1, VALUE | ...
- *	numbers  |             42 |               |        time |               | ...
- *	cpus     |                |               |           1 |               | ...
- *	deliver(count, value of item 1, value of item 3, ...)
+ * records.c - consume(): what the library hands out, put into batches (batch.c).
  *
  * JavaScript keeps an object for every probe, by slot. What the library prints itself
  * (printf and the like) arrives piece by piece in da_records_buffered() and becomes one
@@ -27,111 +17,21 @@
 
 bool da_records_init(da_consumer_t *c, napi_value object)
 {
-	const size_t numbers_size = DA_BATCH_ITEMS * sizeof(*c->batch.numbers);
-	const size_t items_size = DA_BATCH_ITEMS * sizeof(*c->batch.items);
-	napi_env env = c->env;
-	napi_value memory, items, cpus, numbers, probes;
-	void *bytes;
+	napi_value probes;
 
-	if (napi_create_arraybuffer(env, numbers_size + 2 * items_size, &bytes, &memory) ||
-	    napi_create_typedarray(env, napi_float64_array, DA_BATCH_ITEMS, memory, 0,
-				   &numbers) ||
-	    napi_create_typedarray(env, napi_int32_array, DA_BATCH_ITEMS, memory,
-				   numbers_size, &items) ||
-	    napi_create_typedarray(env, napi_int32_array, DA_BATCH_ITEMS, memory,
-				   numbers_size + items_size, &cpus) ||
-	    napi_create_array(env, &probes) ||
-	    napi_create_reference(env, memory, 1, &c->batch.memory) ||
-	    napi_create_reference(env, probes, 1, &c->probes.objects)) {
-		da_throw(env, "couldn't make the batch");
+	if (napi_create_array(c->env, &probes) ||
+	    napi_create_reference(c->env, probes, 1, &c->probes.objects)) {
+		da_throw(c->env, "couldn't make the array of probes");
 		return false;
 	}
-	c->batch.numbers = bytes;
-	c->batch.items = (int32_t *)((char *)bytes + numbers_size);
-	c->batch.cpus = c->batch.items + DA_BATCH_ITEMS;
-	da_set(env, object, "numbers", numbers);
-	da_set(env, object, "items", items);
-	da_set(env, object, "cpus", cpus);
-	da_set(env, object, "probes", probes);
+	da_set(c->env, object, "probes", probes);
 	return true;
 }
 
 void da_records_fini(da_consumer_t *c)
 {
-	if (c->batch.memory)
-		napi_delete_reference(c->env, c->batch.memory);
 	if (c->probes.objects)
 		napi_delete_reference(c->env, c->probes.objects);
-}
-
-/* ---- Batches ---------------------------------------------------------------- */
-
-static void batch_flush(da_consumer_t *c)
-{
-	da_batch_t *batch = &c->batch;
-	napi_value receiver, answer;
-	bool is_enough = false;
-
-	if (batch->nitems == 0 || batch->is_broken)
-		return;
-	napi_get_undefined(c->env, &receiver);
-	napi_create_uint32(c->env, batch->nitems, &batch->arguments[0]);
-	if (napi_call_function(c->env, receiver, batch->deliver, 1 + batch->nvalues,
-			       batch->arguments, &answer) != napi_ok)
-		batch->is_broken = true;
-	else if (napi_get_value_bool(c->env, answer, &is_enough) == napi_ok && is_enough)
-		c->is_ending = true;
-	batch->nitems = 0;
-	batch->nvalues = 0;
-	napi_close_handle_scope(c->env, batch->scope);
-	napi_open_handle_scope(c->env, &batch->scope);
-}
-
-static void batch_push(da_consumer_t *c, da_item_t kind)
-{
-	da_batch_t *batch = &c->batch;
-
-	batch->items[batch->nitems++] = (int32_t)(c->slot << DA_ITEM_BITS | kind);
-	if (batch->nitems == DA_BATCH_ITEMS)
-		batch_flush(c);
-}
-
-/* value NULL: an exception is pending. */
-static void batch_add_value(da_consumer_t *c, napi_value value)
-{
-	if (!value)
-		c->batch.is_broken = true;
-	else
-		c->batch.arguments[1 + c->batch.nvalues++] = value;
-}
-
-static void batch_push_value(da_consumer_t *c, const da_value_t *value)
-{
-	if (value->kind == DA_VALUE_NUMBER) {
-		c->batch.numbers[c->batch.nitems] = value->number;
-		batch_push(c, DA_ITEM_NUMBER);
-		return;
-	}
-	batch_add_value(c, da_value_create(c->env, value));
-	if (!c->batch.is_broken)
-		batch_push(c, DA_ITEM_VALUE);
-}
-
-static void batch_push_end(da_consumer_t *c, const dtrace_probedata_t *data)
-{
-	da_batch_t *batch = &c->batch;
-	da_item_t kind = DA_ITEM_END;
-	da_value_t time;
-
-	da_value_set_uint64(c, data->dtpda_timestamp, &time);
-	if (time.kind == DA_VALUE_NUMBER) {
-		batch->numbers[batch->nitems] = time.number;
-	} else {
-		kind = DA_ITEM_EXACTEND;
-		batch_add_value(c, da_value_create(c->env, &time));
-	}
-	batch->cpus[batch->nitems] = data->dtpda_cpu;
-	batch_push(c, kind);
 }
 
 /* ---- Probes ------------------------------------------------------------------- */
@@ -203,7 +103,7 @@ static void finish_text(da_consumer_t *c)
 		return;
 	c->is_text_awaited = false;
 	da_value_set_text(&value, c->text.bytes ? c->text.bytes : "", c->text.length);
-	batch_push_value(c, &value);
+	da_batch_push(c, c->slot, &value);
 }
 
 int da_records_buffered(const dtrace_bufdata_t *data, void *consumer)
@@ -258,7 +158,7 @@ static int take_value(da_consumer_t *c, const dtrace_probedata_t *data,
 	da_value_t value;
 
 	if (da_value_read(c, rec, data->dtpda_data, &value))
-		batch_push_value(c, &value);
+		da_batch_push(c, c->slot, &value);
 	else
 		refuse_record(c, data, rec);
 	return DTRACE_CONSUME_NEXT;
@@ -278,10 +178,10 @@ static int take_exit(da_consumer_t *c, const dtrace_probedata_t *data,
 /* Whether the turn goes on after this firing. */
 static int end_firing(da_consumer_t *c, const dtrace_probedata_t *data)
 {
-	batch_push_end(c, data);
+	da_batch_push_end(c, c->slot, data->dtpda_cpu, data->dtpda_timestamp);
 	if (c->limit > 0 && --c->limit == 0)
-		c->is_ending = true;
-	return c->is_ending ? DTRACE_CONSUME_ABORT : DTRACE_CONSUME_NEXT;
+		c->batch.is_enough = true;
+	return c->batch.is_enough ? DTRACE_CONSUME_ABORT : DTRACE_CONSUME_NEXT;
 }
 
 /* Actions that do something and record nothing: stop(), chill(), commit() and the like. */
@@ -343,7 +243,7 @@ static bool report_turn(da_consumer_t *c, dtrace_workstatus_t status, da_failure
 	else if (c->batch.is_broken)
 		da_throw(c->env,
 			 "couldn't consume tracing data: JavaScript cannot be called");
-	else if (status == DTRACE_WORKSTATUS_ERROR && !c->is_ending)
+	else if (status == DTRACE_WORKSTATUS_ERROR && !c->batch.is_enough)
 		da_failure_set(failure, c->dtp, "couldn't consume tracing data");
 	else
 		return true;
@@ -368,24 +268,18 @@ bool da_records_consume(da_consumer_t *c, napi_value deliver, uint32_t *outcome,
 {
 	dtrace_workstatus_t status;
 
-	c->batch.deliver = deliver;
-	c->batch.is_broken = false;
 	c->is_text_awaited = false;
-	c->is_ending = false;
 	c->refusal[0] = '\0';
-	napi_open_handle_scope(c->env, &c->batch.scope);
+	da_batch_begin(c, deliver);
 	status = work(c);
 	/* What an earlier turn has left was not all that there is. */
-	if (c->has_rest && !c->is_ending && !c->batch.is_broken &&
+	if (c->has_rest && !c->batch.is_enough && !c->batch.is_broken &&
 	    status != DTRACE_WORKSTATUS_ERROR)
 		status = work(c);
-	c->has_rest = c->is_ending || c->batch.is_broken;
+	c->has_rest = c->batch.is_enough || c->batch.is_broken;
 	finish_text(c);
-	batch_flush(c);
-	napi_close_handle_scope(c->env, c->batch.scope);
-	c->batch.nitems = 0;
-	c->batch.nvalues = 0;
-	*outcome = (c->is_ending ? DA_TURN_MORE : 0) |
+	da_batch_end(c);
+	*outcome = (c->batch.is_enough ? DA_TURN_MORE : 0) |
 		   (status == DTRACE_WORKSTATUS_DONE ? DA_TURN_DONE : 0);
 	return report_turn(c, status, failure);
 }

@@ -12,7 +12,7 @@ const native = require('./native');
 const { DTraceError, throwFailure } = require('./error');
 const { optionText } = require('./option');
 const { Reader } = require('./reader');
-const { Giver, deliverWhole } = require('./records');
+const { Giver, Walker, deliverWhole } = require('./records');
 const { programArguments, targetCommand } = require('./program');
 
 /* What has been asked for so far; the queue may still be working on it. */
@@ -117,6 +117,7 @@ class Consumer extends EventEmitter {
 	#isCalling = false;
 	#pending = 0; /* operations that have been asked for and are not over */
 	#giver = new Giver(this.#handle);
+	#walker = new Walker(this.#handle);
 	#events = [];
 	#reader;
 	#isReading; /* by itself, made by open() */
@@ -310,8 +311,11 @@ class Consumer extends EventEmitter {
 	aggwalk(callback) {
 		this.#checkIdle();
 		checkFunction(callback);
-		this.#call(() => throwFailure(this.#handle.aggwalk(callback, REMOVE, 0)));
-		this.#emitEvents();
+		try {
+			this.#walk((varid, key, value) => callback(varid, key, value), REMOVE, 0);
+		} finally {
+			this.#emitEvents();
+		}
 	}
 
 	/**
@@ -358,10 +362,8 @@ class Consumer extends EventEmitter {
 			const records = [];
 			const flags = WHOLE | (this.#isExact ? EXACT : 0) | (clear ? REMOVE : 0);
 
-			this.#call(() => throwFailure(this.#handle.aggwalk(
-			    (varid, keys, value, name, action) =>
-			        records.push({ name, varid, action, keys, value }),
-			    flags, order)));
+			this.#walk((varid, keys, value, { name, action }) =>
+			    records.push({ name, varid, action, keys, value }), flags, order);
 			this.#emitEvents();
 			return records;
 		});
@@ -564,6 +566,11 @@ class Consumer extends EventEmitter {
 		if (typeof outcome === 'object')
 			throwFailure(outcome);
 		return outcome;
+	}
+
+	#walk(callback, flags, order) {
+		this.#call(() => this.#walker.give(callback, (describe, deliver) =>
+		    throwFailure(this.#handle.aggwalk(describe, deliver, flags, order))));
 	}
 
 	/* Starts an operation; report(error, result) when it is over. */

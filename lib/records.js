@@ -4,7 +4,7 @@
 /*
  * From batches to records. The add-on delivers a batch as the number of its items and the
  * values that are no numbers; the items themselves, numbers, CPUs and probes lie in arrays
- * of the handle (addon/records.c draws them).
+ * of the handle (addon/batch.c draws them).
  */
 
 /* Kinds of items, and the bits they take: the same in addon/addon.h. */
@@ -80,11 +80,76 @@ class Giver {
 }
 
 /*
+ * Gives records of aggregations to callbacks: callback(varid, keys, value, {name, action}).
+ * What an exception of a callback has kept from it is given by the next call.
+ */
+class Walker {
+	#handle;
+	#descriptions = []; /* by varid */
+	#backlog = []; /* varid, keys and value of each */
+
+	constructor(handle) {
+		this.#handle = handle;
+	}
+
+	/* walk(describe, deliver) has the add-on deliver. An exception comes out. */
+	give(callback, walk) {
+		const failures = [];
+		const descriptions = this.#descriptions;
+		const give = (varid, keys, value) => {
+			if (failures.length > 0) {
+				this.#backlog.push([varid, keys, value]);
+				return;
+			}
+			try {
+				callback(varid, keys, value, descriptions[varid]);
+			} catch (error) {
+				failures.push(error);
+			}
+		};
+
+		for (const record of this.#backlog.splice(0))
+			give(...record);
+		if (failures.length === 0)
+			walk((varid, name, action) => (descriptions[varid] = { name, action }),
+			    this.#deliver(give, () => failures.length > 0));
+		if (failures.length > 0)
+			throw failures[0];
+	}
+
+	#deliver(give, isEnough) {
+		const { items, numbers } = this.#handle;
+		const data = []; /* of the record that is gathered: the first n */
+		let n = 0;
+
+		return (count, ...values) => {
+			let next = 0;
+
+			for (let i = 0; i < count; i++) {
+				const kind = items[i] & ITEM_KIND;
+
+				if (kind < ITEM_END) {
+					data[n++] = kind === ITEM_VALUE ? values[next++] : numbers[i];
+					continue;
+				}
+				const varid = items[i] >> ITEM_BITS;
+
+				if (varid > 0)
+					give(varid, data.slice(0, n - 1), data[n - 1]);
+				n = 0;
+			}
+			return isEnough();
+		};
+	}
+}
+
+/*
  * A deliver function that calls give(record) for each firing, with all its values
  * together. A firing that the end of a batch divides is finished by the next one.
  */
 function deliverWhole({ items, cpus, numbers, probes }, give) {
-	let data = [];
+	const data = []; /* of the record that is gathered: the first n */
+	let n = 0;
 
 	return (count, ...values) => {
 		let next = 0;
@@ -94,7 +159,7 @@ function deliverWhole({ items, cpus, numbers, probes }, give) {
 			const kind = item & ITEM_KIND;
 
 			if (kind < ITEM_END) {
-				data.push(kind === ITEM_VALUE ? values[next++] : numbers[i]);
+				data[n++] = kind === ITEM_VALUE ? values[next++] : numbers[i];
 				continue;
 			}
 			const time = kind === ITEM_END ? numbers[i] : values[next++];
@@ -103,11 +168,11 @@ function deliverWhole({ items, cpus, numbers, probes }, give) {
 				probe: probes[item >> ITEM_BITS],
 				cpu: cpus[i],
 				timestamp: time === 0 ? undefined : time,
-				data,
+				data: data.slice(0, n),
 			});
-			data = [];
+			n = 0;
 		}
 	};
 }
 
-module.exports = { Giver, deliverWhole };
+module.exports = { Giver, Walker, deliverWhole };

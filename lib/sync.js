@@ -10,7 +10,7 @@ const native = require('./native');
 const { throwFailure } = require('./error');
 const { optionText } = require('./option');
 const { programArguments } = require('./program');
-const { Giver } = require('./records');
+const { Giver, Walker } = require('./records');
 
 const REMOVE = 8; /* CALL_REMOVE in addon/consumer.c */
 
@@ -27,6 +27,7 @@ const REMOVE = 8; /* CALL_REMOVE in addon/consumer.c */
 class Consumer {
 	#handle = new native.Handle();
 	#giver = new Giver(this.#handle);
+	#walker = new Walker(this.#handle);
 
 	/** @throws {DTraceError} when DTrace cannot be initialised */
 	constructor() {
@@ -102,7 +103,10 @@ class Consumer {
 	 */
 	aggwalk(callback) {
 		checkFunction(callback);
-		this.#call(() => throwFailure(this.#handle.aggwalk(callback, REMOVE, 0)));
+		this.#call(() => this.#walker.give(
+		    (varid, key, value) => callback(varid, key, value),
+		    (describe, deliver) => throwFailure(
+		        this.#handle.aggwalk(describe, deliver, REMOVE, 0))));
 	}
 
 	/**

@@ -10,9 +10,9 @@
 #include "bpf/support.bpf.h"
 
 enum {
-	JS_AT,	   /* offset of the next character of the text */
-	JS_PATH,   /* offset of the next character of the path */
-	JS_OUT,	   /* offset of the next character of the result */
+	JS_AT,	 /* offset of the next character of the text */
+	JS_PATH, /* offset of the next character of the path */
+	JS_OUT,	 /* offset of the next character of the result */
 	JS_STATE,
 	JS_DEPTH,  /* open brackets inside what is skipped or copied */
 	JS_INDEX,  /* elements to skip still, when in an array */
@@ -26,13 +26,13 @@ enum {
 };
 
 enum {
-	ST_STEP,       /* at a value: what does the path ask of it? */
-	ST_NUMBER,     /* reading an index of the path */
+	ST_STEP,   /* at a value: what does the path ask of it? */
+	ST_NUMBER, /* reading an index of the path */
 	ST_OPEN_OBJECT,
 	ST_OPEN_ARRAY,
-	ST_NAME,       /* in an object: a name comes, or its end */
+	ST_NAME, /* in an object: a name comes, or its end */
 	ST_IN_NAME,
-	ST_NAME_ESC,   /* after a backslash in a name */
+	ST_NAME_ESC, /* after a backslash in a name */
 	ST_COLON,
 	ST_ELEMENT,    /* in an array: an element comes, or its end */
 	ST_NEXT,       /* after a skipped value: a comma, or the end */
@@ -41,7 +41,7 @@ enum {
 	ST_NESTED,     /* in an object or array */
 	ST_NESTED_STR, /* in a string there */
 	ST_NESTED_ESC,
-	ST_STR,	       /* in a string */
+	ST_STR, /* in a string */
 	ST_STR_ESC,
 	ST_STR_CODE,
 };
@@ -101,7 +101,7 @@ static __always_inline u8 unescaped(u8 c)
 	}
 }
 
-/* ---- Along the path -------------------------------------------------------------------- */
+/* ---- Along the path ------------------------------------------------------------- */
 
 /* Looks at the path, not at the text. */
 static __always_inline long path_step(struct dt_scratch *s)
@@ -151,7 +151,7 @@ static __always_inline void compare_name(struct dt_scratch *s, u8 c)
 	s->work[JS_KEY]++;
 }
 
-/* ---- Around what is not wanted ------------------------------------------------------------ */
+/* ---- Around what is not wanted -------------------------------------------------- */
 
 /* The value ends before c: c closes the array or object around it, or is a comma. */
 static __always_inline long value_ended(struct dt_scratch *s)
@@ -217,7 +217,7 @@ static __always_inline long next_char(struct dt_scratch *s, u8 c)
 	return 0;
 }
 
-/* ---- Strings -------------------------------------------------------------------------------- */
+/* ---- Strings -------------------------------------------------------------------- */
 
 static __always_inline long code_digit(struct dt_scratch *s, u8 c)
 {
@@ -272,7 +272,7 @@ static __always_inline long escaped_char(struct dt_scratch *s, u8 c)
 	return 0;
 }
 
-/* ---- The machine ------------------------------------------------------------------------------ */
+/* ---- The machine ---------------------------------------------------------------- */
 
 static __always_inline long open_char(struct dt_scratch *s, u8 c, u64 state)
 {

@@ -2,7 +2,7 @@
 /* memory.bpf.c - copies into scratch by address, and the process tree. */
 #include "bpf/support.bpf.h"
 
-/* ---- Copies ---------------------------------------------------------------------------- */
+/* ---- Copies --------------------------------------------------------------------- */
 
 /*
  * A D pointer is a number; it is one into scratch if its distance from where scratch lies
@@ -50,7 +50,7 @@ int dt_copyinto(struct dt_scratch *s, u64 dst, u64 src, u64 size)
 	return bpf_probe_read_user(&s->bytes[offset], (u32)size, (void *)src) ? -1 : 0;
 }
 
-/* ---- Processes -------------------------------------------------------------------------- */
+/* ---- Processes ------------------------------------------------------------------ */
 
 DT_MEMBER(task_struct, tgid);
 DT_MEMBER(task_struct, real_parent);

@@ -2,7 +2,7 @@
 /* numbers.bpf.c - numbers to text and back: lltostr, strtoll, network addresses. */
 #include "bpf/support.bpf.h"
 
-/* ---- Integers ----------------------------------------------------------------------- */
+/* ---- Integers ------------------------------------------------------------------- */
 
 #define LLTOSTR_SIZE 72 /* 64 binary digits, sign or prefix, NUL; a multiple of 8 */
 
@@ -125,7 +125,7 @@ s64 dt_strtoll(struct dt_scratch *s, u64 text, u64 base)
 	return (s64)(negative ? -s->work[PARSE_VALUE] : s->work[PARSE_VALUE]);
 }
 
-/* ---- Network addresses ---------------------------------------------------------------- */
+/* ---- Network addresses ---------------------------------------------------------- */
 
 #define AF_INET 2
 
@@ -133,8 +133,10 @@ enum {
 	NET_OUT,  /* where the next character goes */
 	NET_FROM, /* the address's bytes */
 	NET_GROUP,
-	NET_ZEROS, NET_ZEROS_START,	/* groups of zeros up to here */
-	NET_LONGEST, NET_LONGEST_START, /* the most of them in a row */
+	NET_ZEROS,
+	NET_ZEROS_START, /* groups of zeros up to here */
+	NET_LONGEST,
+	NET_LONGEST_START, /* the most of them in a row */
 };
 
 static __always_inline void net_put(struct dt_scratch *s, u8 c)

@@ -5,7 +5,7 @@
  */
 #include "bpf/support.bpf.h"
 
-/* ---- Parts of a path --------------------------------------------------------------- */
+/* ---- Parts of a path ------------------------------------------------------------ */
 
 /* The last component is [start, end); the one before it ends at parent. */
 enum { PATH_TEXT, PATH_START, PATH_END, PATH_PARENT, PATH_IN_NAME };
@@ -68,7 +68,7 @@ int dt_dirname(struct dt_scratch *s, u64 dst, u64 text)
 	return 0;
 }
 
-/* ---- Redundant parts ------------------------------------------------------------------ */
+/* ---- Redundant parts ------------------------------------------------------------ */
 
 /*
  * The result is written while the path is read. A slash, and dots after one, are held
@@ -147,7 +147,7 @@ int dt_cleanpath(struct dt_scratch *s, u64 dst, u64 text)
 	return 0;
 }
 
-/* ---- A file's path ------------------------------------------------------------------- */
+/* ---- A file's path -------------------------------------------------------------- */
 
 DT_MEMBER(path, dentry);
 DT_MEMBER(path, mnt);
@@ -177,9 +177,14 @@ DT_MEMBER(fs_struct, root);
 #define DPATH_SIZE 4096 /* PATH_MAX */
 #define NAME_MAX 255
 enum {
-	DP_DENTRY, DP_MNT, DP_ROOT_DENTRY, DP_ROOT_MNT,
-	DP_BUFFER, DP_AT,
-	DP_VALUE, DP_FAILED
+	DP_DENTRY,
+	DP_MNT,
+	DP_ROOT_DENTRY,
+	DP_ROOT_MNT,
+	DP_BUFFER,
+	DP_AT,
+	DP_VALUE,
+	DP_FAILED
 };
 
 static __always_inline u64 kernel_word(struct dt_scratch *s, u64 address)

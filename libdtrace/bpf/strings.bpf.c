@@ -68,8 +68,7 @@ static __always_inline long hash_step(u64 i, struct dt_scratch *s, u32 back)
 
 	s->work[FIND_HASH] = s->work[FIND_HASH] * FIND_BASE +
 			     at(s, s->work[FIND_TEXT] + s->work[FIND_AT] + k);
-	s->work[FIND_GOAL] =
-	    s->work[FIND_GOAL] * FIND_BASE + at(s, s->work[FIND_WHAT] + k);
+	s->work[FIND_GOAL] = s->work[FIND_GOAL] * FIND_BASE + at(s, s->work[FIND_WHAT] + k);
 	if (i)
 		s->work[FIND_POWER] *= FIND_BASE;
 	return i + 1 >= s->work[FIND_LENGTH];
@@ -114,10 +113,10 @@ static __always_inline long find_step(struct dt_scratch **context, u32 back)
 	}
 	if (here == s->work[FIND_LAST])
 		return 1;
-	s->work[FIND_HASH] =
-	    (s->work[FIND_HASH] -
-	     s->work[FIND_POWER] * at(s, s->work[FIND_TEXT] + oldest)) * FIND_BASE +
-	    at(s, s->work[FIND_TEXT] + next);
+	s->work[FIND_HASH] = (s->work[FIND_HASH] -
+			      s->work[FIND_POWER] * at(s, s->work[FIND_TEXT] + oldest)) *
+				 FIND_BASE +
+			     at(s, s->work[FIND_TEXT] + next);
 	s->work[FIND_AT] = back ? here - 1 : here + 1;
 	return 0;
 }
@@ -215,7 +214,8 @@ static long chr_step(u64 i, struct dt_scratch **context)
 	return have == 0;
 }
 
-static __always_inline int find_char(struct dt_scratch *s, u64 dst, u64 text, u64 c, u32 which)
+static __always_inline int find_char(struct dt_scratch *s, u64 dst, u64 text, u64 c,
+				     u32 which)
 {
 	s64 where;
 
@@ -241,7 +241,7 @@ int dt_strrchr(struct dt_scratch *s, u64 dst, u64 text, u64 c)
 	return s ? find_char(s, dst, text, c, CHR_LAST) : 0;
 }
 
-/* ---- Tokens ----------------------------------------------------------------------- */
+/* ---- Tokens --------------------------------------------------------------------- */
 
 /* The state is a word, the place in the string to go on from, and the string after it. */
 enum { TOK_DELIMITERS, TOK_TEXT, TOK_AT, TOK_SET /* four words: a bit a character */ };
@@ -304,7 +304,7 @@ int dt_strtok(struct dt_scratch *s, u64 dst, u64 state, u64 delimiters)
 	return 0;
 }
 
-/* ---- Letters ----------------------------------------------------------------------- */
+/* ---- Letters -------------------------------------------------------------------- */
 
 enum { FOLD_DST, FOLD_TEXT };
 
@@ -315,8 +315,8 @@ static __always_inline long fold_step(u64 i, struct dt_scratch *s, u64 first)
 	u64 word = word_at(s, s->work[FOLD_TEXT] + i * 8);
 	u64 low = word & (EACH_BYTE * 0x7f), letters;
 
-	letters = (low + EACH_BYTE * (0x80 - first)) & ~(low + EACH_BYTE * (0x7f - first - 25)) &
-		  ~word & (EACH_BYTE << 7);
+	letters = (low + EACH_BYTE * (0x80 - first)) &
+		  ~(low + EACH_BYTE * (0x7f - first - 25)) & ~word & (EACH_BYTE << 7);
 	put_word(s, s->work[FOLD_DST] + i * 8, word ^ letters >> 2);
 	return nul_bytes(word) != 0;
 }

@@ -16,7 +16,7 @@ typedef long long s64;
  * them in place of the symbols' addresses.
  */
 extern const char dt_scratch_bytes[]; /* size of the scratch area that programs use */
-extern const char dt_scratch_pad[];   /* size of what is behind it: see dt_scratch_bytes() */
+extern const char dt_scratch_pad[];   /* size of what is behind it: codegen/layout.c */
 extern const char dt_strsize[];	      /* the option */
 #define dt_value(symbol) ((u64)(symbol))
 
@@ -47,7 +47,8 @@ static long (*const bpf_probe_read_kernel)(void *dst, u32 size, const void *src)
     (void *)113;
 static long (*const bpf_probe_read_kernel_str)(void *dst, u32 size, const void *src) =
     (void *)115;
-static long (*const bpf_loop)(u32 rounds, void *step, void *context, u64 flags) = (void *)181;
+static long (*const bpf_loop)(u32 rounds, void *step, void *context, u64 flags) =
+    (void *)181;
 
 /*
  * A loop: step is called with 0, 1, ... until it returns 1. Its context can only be on the
@@ -119,7 +120,8 @@ static __always_inline u64 nul_bytes(u64 word)
  * it lies before. The scratch area goes on for strsize bytes after dt_scratch_bytes, so the
  * copy is inside it wherever it begins.
  */
-static __always_inline void copy_part(struct dt_scratch *s, u64 dst, u64 src, u64 from, u64 to)
+static __always_inline void copy_part(struct dt_scratch *s, u64 dst, u64 src, u64 from,
+				      u64 to)
 {
 	u64 size = to - from + 1, limit = dt_value(dt_scratch_bytes), strsize = ROUNDS;
 

@@ -122,7 +122,11 @@ void dt_describe_value(dt_cgenv_t *env, const dt_node_t *n, dt_field_t *f)
 		if (dt_str_is_id(n)) {
 			f->kernel_size = 0;
 			f->encoding = n->kind == DT_N_STR ? DT_ENC_CONST : name_encoding(n);
-			f->text = n->kind == DT_N_STR ? n->string : NULL;
+			if (n->kind == DT_N_STR) /* cut at strsize, as every string is */
+				f->text = dt_arena_strndup(env->arena, n->string,
+							   strnlen(n->string, bound - 1));
+			if (n->kind == DT_N_STR && !f->text)
+				f->text = ""; /* out of memory */
 		}
 		return;
 	}

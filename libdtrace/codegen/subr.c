@@ -6,7 +6,7 @@
  */
 #include "codegen/subr.h"
 
-/* ---- Bounds ---------------------------------------------------------------------------- */
+/* ---- Bounds --------------------------------------------------------------------- */
 
 static uint32_t smaller(uint32_t a, uint32_t b)
 {
@@ -25,7 +25,7 @@ uint32_t dt_bound_of_text(const dt_cgenv_t *env, uint32_t bytes)
 	return smaller(env->strsize, bytes);
 }
 
-/* ---- Calls of functions ------------------------------------------------------------------ */
+/* ---- Calls of functions --------------------------------------------------------- */
 
 void dt_arg_value(dt_supportargs_t *a, int32_t value)
 {
@@ -141,13 +141,25 @@ static void gen_speculation(dt_cg_t *cg, const dt_node_t *call, int dst)
 	dt_gen_speculation(cg, dst);
 }
 
-/* ---- The table ----------------------------------------------------------------------------- */
+/* ---- The table ------------------------------------------------------------------ */
 
-#define NUMBER(f) {.number = f}
-#define STRING(f, b) {.string = f, .bound = b}
-#define FUNCTION(id) {.number = gen_function, .support = DT_SUPPORT_##id}
-#define FUNCTION_STR(id)                                                                     \
-	{.string = gen_function_str, .bound = dt_bound_of_first, .support = DT_SUPPORT_##id}
+#define NUMBER(f)                                                                          \
+	{                                                                                  \
+		.number = f                                                                \
+	}
+#define STRING(f, b)                                                                       \
+	{                                                                                  \
+		.string = f, .bound = b                                                    \
+	}
+#define FUNCTION(id)                                                                       \
+	{                                                                                  \
+		.number = gen_function, .support = DT_SUPPORT_##id                         \
+	}
+#define FUNCTION_STR(id)                                                                   \
+	{                                                                                  \
+		.string = gen_function_str, .bound = dt_bound_of_first,                    \
+		.support = DT_SUPPORT_##id                                                 \
+	}
 
 static const dt_subr_t subrs[DT_NSUBRS] = {
     [DT_SUBR_ALLOCA] = NUMBER(dt_subr_alloca),
@@ -204,7 +216,7 @@ static const dt_subr_t *subr_of(const dt_node_t *call)
 	return &subrs[call->ident->id];
 }
 
-/* ---- Entries --------------------------------------------------------------------------------- */
+/* ---- Entries -------------------------------------------------------------------- */
 
 uint32_t dt_subr_bound(dt_cgenv_t *env, const dt_node_t *call)
 {

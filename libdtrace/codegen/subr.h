@@ -25,9 +25,10 @@ typedef struct dt_subr {
 	dt_support_t support;
 } dt_subr_t;
 
-/* ---- str.c, for subroutines --------------------------------------------------------- */
+/* ---- str.c, for subroutines ----------------------------------------------------- */
 
-/* A place for text of at most bound bytes: want if it is large enough, or new in scratch. */
+/* A place for text of at most bound bytes: want if it is large enough, or new in scratch.
+ */
 dt_str_t dt_str_new(dt_cg_t *, uint32_t bound, const dt_str_t *want);
 /* dst = the text at the address in R3, at most size bytes, by the helper; R0: its length
  * with the NUL, or negative. */
@@ -37,7 +38,7 @@ uint32_t dt_gen_str_scratch(dt_cg_t *, const dt_node_t *);
 /* The helper that reads what a pointer expression points to, as a string. */
 int dt_read_str_helper(const dt_node_t *pointer);
 
-/* ---- subr.c --------------------------------------------------------------------------- */
+/* ---- subr.c --------------------------------------------------------------------- */
 
 /* A call of a function in bpf/: what it is given after the scratch area. */
 typedef struct dt_supportargs {
@@ -66,7 +67,7 @@ uint32_t dt_bound_of_text(const dt_cgenv_t *, uint32_t bytes);
 dt_str_t dt_result_new(dt_cg_t *, uint32_t bound, uint32_t width);
 void dt_result_cut(dt_cg_t *, const dt_str_t *, uint32_t width);
 
-/* ---- Calls ------------------------------------------------------------------------------ */
+/* ---- Calls ---------------------------------------------------------------------- */
 
 typedef void dt_subr_number_f(dt_cg_t *, const dt_node_t *call, int dst);
 typedef dt_str_t dt_subr_string_f(dt_cg_t *, const dt_node_t *call, const dt_str_t *want);

@@ -8,7 +8,7 @@
 
 #include "codegen/subr.h"
 
-/* ---- Numbers ------------------------------------------------------------------------------ */
+/* ---- Numbers -------------------------------------------------------------------- */
 
 #define MINOR_BITS 20 /* linux/kdev_t.h */
 
@@ -45,7 +45,7 @@ void dt_subr_rand(dt_cg_t *cg, const dt_node_t *call, int dst)
 	dt_extend(cg->e, dst, 4, true);
 }
 
-/* ---- Mutexes ---------------------------------------------------------------------------------- */
+/* ---- Mutexes -------------------------------------------------------------------- */
 
 /* Low bits of the owner's word are flags: kernel/locking/mutex.c, rtmutex_common.h. */
 #define MUTEX_FLAGS 7
@@ -66,9 +66,10 @@ static bool find_owner(dt_cg_t *cg, const dt_node_t *call, uint32_t *offset, int
 		*offset += base;
 		return true;
 	}
-	dt_cg_fail(cg, EDT_NOTHERE, call->line,
-		   "%s( ) is not available: the mutexes of this kernel do not tell their owner",
-		   call->ident->name);
+	dt_cg_fail(
+	    cg, EDT_NOTHERE, call->line,
+	    "%s( ) is not available: the mutexes of this kernel do not tell their owner",
+	    call->ident->name);
 	return false;
 }
 
@@ -113,7 +114,7 @@ void dt_subr_mutex_type(dt_cg_t *cg, const dt_node_t *call, int dst)
 	dt_alu_imm(cg->e, BPF_MOV, dst, call->ident->id == DT_SUBR_MUTEX_TYPE_ADAPTIVE);
 }
 
-/* ---- Readers and writers ------------------------------------------------------------------------ */
+/* ---- Readers and writers -------------------------------------------------------- */
 
 /*
  * The count of a struct rw_semaphore (kernel/locking/rwsem.c) or of an rwlock_t
@@ -197,11 +198,12 @@ void dt_subr_rw_held(dt_cg_t *cg, const dt_node_t *call, int dst)
 	dt_rwcount_t c;
 
 	if (!find_count(cg, call->list, &c)) {
-		dt_cg_fail(cg, EDT_NOTHERE, call->line,
-			   "%s( ) is not available for this: it takes a pointer to a struct "
-			   "rw_semaphore or to an rwlock_t of a kernel that keeps a count in "
-			   "them",
-			   call->ident->name);
+		dt_cg_fail(
+		    cg, EDT_NOTHERE, call->line,
+		    "%s( ) is not available for this: it takes a pointer to a struct "
+		    "rw_semaphore or to an rwlock_t of a kernel that keeps a count in "
+		    "them",
+		    call->ident->name);
 		return;
 	}
 	dt_gen_expr(cg, call->list, dst);
@@ -212,7 +214,7 @@ void dt_subr_rw_held(dt_cg_t *cg, const dt_node_t *call, int dst)
 	cg->stack = mark;
 }
 
-/* ---- Files ------------------------------------------------------------------------------------------ */
+/* ---- Files ---------------------------------------------------------------------- */
 
 #define DPATH_SIZE 4096 /* of bpf/paths.bpf.c */
 

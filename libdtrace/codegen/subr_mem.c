@@ -2,10 +2,11 @@
 /*
  * subr_mem.c - memory: alloca, bcopy, copyin, copyinto, copyout, copyoutstr.
  *
- * What alloca() and copyin() give lies in scratch until the clause ends. A constant size has
- * its place at compile time; others take from the heap, scratchsize bytes of scratch whose
- * first word tells how many are taken. The pointer is a plain number to D: what is read
- * through it is read as any kernel memory, and what is written is checked to be scratch.
+ * What alloca() and copyin() give lies in scratch until the clause ends. A constant size
+ * has its place at compile time; others take from the heap, scratchsize bytes of scratch
+ * whose first word tells how many are taken. The pointer is a plain number to D: what is
+ * read through it is read as any kernel memory, and what is written is checked to be
+ * scratch.
  */
 #include <bpf/bpf.h>
 #include <unistd.h>
@@ -15,7 +16,7 @@
 /* Constant sizes beyond this fault as run-time ones beyond scratchsize do. */
 #define CONSTANT_MAX (1u << 20)
 
-/* ---- Places ------------------------------------------------------------------------------ */
+/* ---- Places --------------------------------------------------------------------- */
 
 uint32_t dt_heap_size(const dt_cgenv_t *env)
 {
@@ -42,7 +43,8 @@ static void note_size(dt_cg_t *cg, uint32_t size)
 		cg->env->scratch_pad = size;
 }
 
-/* dst = R1 as a plain number: going through memory makes the verifier forget what it was. */
+/* dst = R1 as a plain number: going through memory makes the verifier forget what it was.
+ */
 static void gen_number_of(dt_cg_t *cg, int dst)
 {
 	dt_emit_t *e = cg->e;
@@ -55,9 +57,9 @@ static void gen_number_of(dt_cg_t *cg, int dst)
 /* A piece of scratch for D to point to. */
 typedef struct dt_piece {
 	uint32_t place;
-	uint32_t max;  /* the size is at most this */
+	uint32_t max;	 /* the size is at most this */
 	int size, taken; /* frame offsets of the size and of the place's distance, or 0 */
-	bool is_none;  /* there is never room: it has faulted */
+	bool is_none;	 /* there is never room: it has faulted */
 } dt_piece_t;
 
 /* Takes the size in the word from the heap, or faults. */
@@ -135,7 +137,7 @@ static void gen_piece_size(dt_cg_t *cg, const dt_piece_t *p)
 		    dt_fault_label(cg, DTRACEFLT_NOSCRATCH, -1, 0));
 }
 
-/* ---- alloca, copyin ------------------------------------------------------------------------ */
+/* ---- alloca, copyin ------------------------------------------------------------- */
 
 void dt_subr_alloca(dt_cg_t *cg, const dt_node_t *call, int dst)
 {
@@ -170,7 +172,7 @@ void dt_subr_copyin(dt_cg_t *cg, const dt_node_t *call, int dst)
 	cg->stack = mark;
 }
 
-/* ---- bcopy, copyinto ------------------------------------------------------------------------- */
+/* ---- bcopy, copyinto ------------------------------------------------------------ */
 
 /* Copies between the addresses in two words, of which the second must be in scratch. */
 static void gen_copy_to(dt_cg_t *cg, dt_support_t function, int src, int dst, int size)
@@ -190,8 +192,8 @@ static void gen_copy_to(dt_cg_t *cg, dt_support_t function, int src, int dst, in
 void dt_subr_bcopy(dt_cg_t *cg, const dt_node_t *call, int dst)
 {
 	const dt_node_t *from = call->list, *to = from->next;
-	int mark = cg->stack, src = dt_gen_to_slot(cg, from), where = dt_gen_to_slot(cg, to),
-	    size = dt_gen_to_slot(cg, to->next);
+	int mark = cg->stack, src = dt_gen_to_slot(cg, from),
+	    where = dt_gen_to_slot(cg, to), size = dt_gen_to_slot(cg, to->next);
 
 	gen_copy_to(cg, DT_SUPPORT_BCOPY, src, where, size);
 	cg->stack = mark;
@@ -200,7 +202,8 @@ void dt_subr_bcopy(dt_cg_t *cg, const dt_node_t *call, int dst)
 
 /* By way of another piece of scratch, which dt_gen_read_call() can fill when a page of the
  * process must be fetched first. */
-static void gen_copyinto_fetched(dt_cg_t *cg, const dt_node_t *size, int src, int where, int n)
+static void gen_copyinto_fetched(dt_cg_t *cg, const dt_node_t *size, int src, int where,
+				 int n)
 {
 	dt_emit_t *e = cg->e;
 	uint32_t scratch = cg->scratch;
@@ -237,7 +240,7 @@ void dt_subr_copyinto(dt_cg_t *cg, const dt_node_t *call, int dst)
 	dt_alu_imm(cg->e, BPF_MOV, dst, 0);
 }
 
-/* ---- copyout, copyoutstr ----------------------------------------------------------------------- */
+/* ---- copyout, copyoutstr -------------------------------------------------------- */
 
 /*
  * Whether the kernel lets programs write to processes' memory: not when it is locked down,
@@ -268,10 +271,11 @@ static bool may_copyout(dt_cg_t *cg, const dt_node_t *call)
 {
 	if (can_write_user())
 		return true;
-	dt_cg_fail(cg, EDT_NOTHERE, call->line,
-		   "%s( ) is not available: this kernel does not let BPF programs write to the "
-		   "memory of processes (it is locked down, or CAP_SYS_ADMIN is missing)",
-		   call->ident->name);
+	dt_cg_fail(
+	    cg, EDT_NOTHERE, call->line,
+	    "%s( ) is not available: this kernel does not let BPF programs write to the "
+	    "memory of processes (it is locked down, or CAP_SYS_ADMIN is missing)",
+	    call->ident->name);
 	return false;
 }
 

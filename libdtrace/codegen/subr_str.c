@@ -12,7 +12,7 @@
 #define ARPHRD_ETHER 1 /* linux/if_arp.h */
 #define ARPHRD_INFINIBAND 32
 
-/* ---- strlen -------------------------------------------------------------------------- */
+/* ---- strlen --------------------------------------------------------------------- */
 
 /* Whether generating the string ends with the helper that tells its length in R0. */
 static bool leaves_length(const dt_node_t *n)
@@ -57,12 +57,12 @@ void dt_subr_strlen(dt_cg_t *cg, const dt_node_t *call, int dst)
 	dt_scratch_release(cg, scratch);
 }
 
-/* ---- strjoin ------------------------------------------------------------------------- */
+/* ---- strjoin -------------------------------------------------------------------- */
 
 /* Text that is put together, piece by piece: so far as many characters as the word says. */
 typedef struct dt_joined {
 	dt_str_t text;
-	int length; /* frame offset */
+	int length;    /* frame offset */
 	bool is_empty; /* nothing was put there yet */
 } dt_joined_t;
 
@@ -167,7 +167,7 @@ uint32_t dt_bound_strjoin(dt_cgenv_t *env, const dt_node_t *call)
 					 dt_str_bound(env, call->list->next) - 1);
 }
 
-/* ---- substr -------------------------------------------------------------------------- */
+/* ---- substr --------------------------------------------------------------------- */
 
 /* R4 = first character, from the end if it was negative; the characters before the start
  * count, but are none. Goes to empty when none is left. R0 is the string's length. */
@@ -264,7 +264,7 @@ uint32_t dt_bound_substr(dt_cgenv_t *env, const dt_node_t *call)
 	return bound;
 }
 
-/* ---- copyinstr ------------------------------------------------------------------------ */
+/* ---- copyinstr ------------------------------------------------------------------ */
 
 /* The most characters that the call asks for, if that is a constant below strsize. */
 static bool constant_limit(const dt_cgenv_t *env, const dt_node_t *call, uint32_t *limit)
@@ -312,7 +312,7 @@ dt_str_t dt_subr_copyinstr(dt_cg_t *cg, const dt_node_t *call, const dt_str_t *w
 	return s;
 }
 
-/* ---- strtok ---------------------------------------------------------------------------- */
+/* ---- strtok --------------------------------------------------------------------- */
 
 static bool is_null(const dt_node_t *n)
 {
@@ -357,7 +357,7 @@ dt_str_t dt_subr_strtok(dt_cg_t *cg, const dt_node_t *call, const dt_str_t *want
 	return s;
 }
 
-/* ---- Numbers ------------------------------------------------------------------------------ */
+/* ---- Numbers -------------------------------------------------------------------- */
 
 #define LLTOSTR_WIDTH 72 /* of bpf/numbers.bpf.c: 64 binary digits, sign, NUL */
 #define BASE_MIN 2
@@ -370,7 +370,8 @@ static void arg_base(dt_cg_t *cg, dt_supportargs_t *a, const dt_node_t *base)
 
 	if (!base) {
 		dt_arg_value(a, 10);
-	} else if (base->kind == DT_N_INT && base->value >= BASE_MIN && base->value <= BASE_MAX) {
+	} else if (base->kind == DT_N_INT && base->value >= BASE_MIN &&
+		   base->value <= BASE_MAX) {
 		dt_arg_value(a, (int32_t)base->value);
 	} else {
 		slot = dt_gen_to_slot(cg, base);
@@ -419,7 +420,7 @@ void dt_subr_strtoll(dt_cg_t *cg, const dt_node_t *call, int dst)
 	dt_scratch_release(cg, scratch);
 }
 
-/* ---- Network addresses ---------------------------------------------------------------------- */
+/* ---- Network addresses ---------------------------------------------------------- */
 
 #define ADDRESS_WIDTH 64 /* of the longest, an InfiniBand address: 20 x 3 */
 
@@ -438,7 +439,8 @@ uint32_t dt_bound_address(dt_cgenv_t *env, const dt_node_t *call)
 /*
  * R2 = bytes of an address of the kind in the word: one of two kinds; any other faults.
  */
-static void gen_address_size(dt_cg_t *cg, int kind, int kind1, int size1, int kind2, int size2)
+static void gen_address_size(dt_cg_t *cg, int kind, int kind1, int size1, int kind2,
+			     int size2)
 {
 	dt_emit_t *e = cg->e;
 	int done = dt_label_new(e);

@@ -34,6 +34,8 @@ typedef struct dt_supportcode {
 
 #include "support.inc"
 
+_Static_assert(DT_SUPPORT_STACK_USED <= DT_SUPPORT_STACK, "the functions take more stack");
+
 #define DT_NCODES (sizeof(dt_supportcodes) / sizeof(dt_supportcodes[0]))
 
 static const struct {
@@ -80,7 +82,7 @@ void dt_support_append(dt_emit_t *e, const dt_emit_t *functions)
 	}
 }
 
-/* ---- Code ------------------------------------------------------------------------- */
+/* ---- Code ----------------------------------------------------------------------- */
 
 typedef struct linker {
 	dtrace_hdl_t *hdl;
@@ -98,8 +100,9 @@ static int code_named(const char *name)
 }
 
 /*
- * The number that a function means by a symbol: one of our own, or by dt_member__STRUCT__MEMBER
- * where the running kernel has a member of a structure. -1 with the handle's error set.
+ * The number that a function means by a symbol: one of our own, or, of a symbol
+ * dt_member__STRUCT__MEMBER, where the running kernel has a member of a structure. -1 with
+ * the handle's error set.
  */
 static int64_t value_of(const linker_t *l, const char *name)
 {
@@ -164,7 +167,7 @@ static int resolve(linker_t *l, int code)
 	return 0;
 }
 
-/* ---- Types ------------------------------------------------------------------------- */
+/* ---- Types ---------------------------------------------------------------------- */
 
 /*
  * A function's type: int f(struct dt_scratch *, u64 ...). The struct's size, which is the

@@ -62,6 +62,10 @@ static bool lower_size(dtrace_hdl_t *hdl, const dt_enabling_t *en)
 {
 	dt_option_t option = size_option(en->map_failed);
 
+	/* A principal buffer has room for a speculation behind it. */
+	if (option == DT_OPT_BUFSIZE && en->env.commits &&
+	    hdl->options[DT_OPT_SPECSIZE] > hdl->options[DT_OPT_BUFSIZE])
+		option = DT_OPT_SPECSIZE;
 	if (hdl->options[DT_OPT_BUFRESIZE] != DT_BUFRESIZE_AUTO || option == DT_NOPTIONS ||
 	    (en->map_error != ENOMEM && en->map_error != E2BIG) ||
 	    hdl->options[option] / 2 < DT_SIZE_MIN)

@@ -459,9 +459,8 @@ static void need_writable(dt_compile_t *c, const dt_node_t *n, const dt_node_t *
 
 	for (part = target; part != root && !part->is_translated;)
 		part = part->left;
-	if (part->is_translated ||
-	    (root->kind != DT_N_DEREF && root->kind != DT_N_VAR &&
-	     root->kind != DT_N_INDEX))
+	if (part->is_translated || (root->kind != DT_N_DEREF && root->kind != DT_N_VAR &&
+				    root->kind != DT_N_INDEX))
 		dt_compile_error(c, D_OP_LVAL, n->line, n->column,
 				 "operator %s can only be applied to an lvalue", opname);
 	if (root->ident != NULL &&

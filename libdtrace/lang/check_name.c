@@ -111,19 +111,21 @@ static uint64_t symbol_address(dt_compile_t *c, const dt_node_t *n, const char *
 	uint64_t address = dt_kernel_address(c->hdl, symbol);
 
 	if (dt_btf_is_percpu(c->hdl, symbol))
-		dt_compile_error(c, D_SYM_PERCPU, n->line, n->column,
-				 "`%s is a per-CPU variable, of which there is one on each CPU: "
-				 "it may not be referenced",
-				 n->string);
+		dt_compile_error(
+		    c, D_SYM_PERCPU, n->line, n->column,
+		    "`%s is a per-CPU variable, of which there is one on each CPU: "
+		    "it may not be referenced",
+		    n->string);
 	if (address != 0)
 		return address;
 	if (dt_type_kernel_var(c->hdl, symbol) == NULL)
 		dt_compile_error(c, D_IDENT_UNDEF, n->line, n->column,
 				 "failed to resolve `%s: Unknown symbol name", n->string);
-	dt_compile_error(c, D_IDENT_UNDEF, n->line, n->column,
-			 "failed to resolve `%s: the running kernel does not tell the address "
-			 "of its variables (CONFIG_KALLSYMS_ALL)",
-			 n->string);
+	dt_compile_error(
+	    c, D_IDENT_UNDEF, n->line, n->column,
+	    "failed to resolve `%s: the running kernel does not tell the address "
+	    "of its variables (CONFIG_KALLSYMS_ALL)",
+	    n->string);
 }
 
 /* The symbol itself: "module`name" and "name" mean the same. */
@@ -166,10 +168,11 @@ static dt_node_t *kernel_symbol(dt_compile_t *c, dt_node_t *n)
 	address = symbol_address(c, n, symbol);
 	type = dt_type_kernel_var(c->hdl, symbol);
 	if (type == NULL)
-		dt_compile_error(c, D_SYM_NOTYPES, n->line, n->column,
-				 "no type information is available for kernel symbol `%s: only "
-				 "its address, &`%s, may be used",
-				 n->string, n->string);
+		dt_compile_error(
+		    c, D_SYM_NOTYPES, n->line, n->column,
+		    "no type information is available for kernel symbol `%s: only "
+		    "its address, &`%s, may be used",
+		    n->string, n->string);
 	ident = dt_ident_add(c, DT_SCOPE_GLOBAL, DT_I_KSYM, key);
 	ident->address = address;
 	ident->type = type;

@@ -7,7 +7,8 @@
  *
  * args[n] is the probe's argument n as what the provider says it is. It becomes a cast of
  * arg0, arg1 ... so code generation knows nothing of it; where the provider, or a provider
- * declaration of D, gives readers another type than the probe passes, a translation as well.
+ * declaration of D, gives readers another type than the probe passes, a translation as
+ * well.
  */
 #include "lang/check.h"
 
@@ -82,7 +83,8 @@ static int gather_probe(dtrace_hdl_t *hdl, dt_probe_t *probe, void *argument)
 {
 	dt_clauseprobes_t *all = argument;
 
-	(void)hdl;
+	if (dt_probe_type(hdl, probe) != 0)
+		return -1;
 	if (all->count == all->room) {
 		uint32_t room = all->room == 0 ? 8 : all->room * 2;
 		dt_probe_t **grown =
@@ -175,9 +177,10 @@ static dt_argument_t common_argument(dt_compile_t *c, const dt_node_t *at, uint6
 	dt_argument_t first = {NULL, NULL, NULL}, next;
 
 	if (all->count == 0)
-		dt_compile_error(c, D_ARGS_NONE, at->line, at->column,
-				 "args[ ] may not be referenced: no probe matches, so there "
-				 "are no types of arguments");
+		dt_compile_error(
+		    c, D_ARGS_NONE, at->line, at->column,
+		    "args[ ] may not be referenced: no probe matches, so there "
+		    "are no types of arguments");
 	for (uint32_t i = 0; i < all->count; i++) {
 		if (!find_argument(c, all->probes[i], index, &next))
 			dt_compile_error(c, D_ARGS_IDX, at->line, at->column,
@@ -206,10 +209,11 @@ static dt_node_t *native_argument(dt_compile_t *c, dt_node_t *at, uint32_t numbe
 	char name[8];
 
 	if (number >= DT_MAXARGS)
-		dt_compile_error(c, D_ARGS_IDX, at->line, at->column,
-				 "argument %u of the probe is not available: only the first "
-				 "%d are",
-				 number, DT_MAXARGS);
+		dt_compile_error(
+		    c, D_ARGS_IDX, at->line, at->column,
+		    "argument %u of the probe is not available: only the first "
+		    "%d are",
+		    number, DT_MAXARGS);
 	snprintf(name, sizeof(name), "arg%u", number);
 	n->string = dt_compile_strdup(c, name, strlen(name));
 	n->kind = DT_N_VAR;

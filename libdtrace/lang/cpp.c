@@ -158,12 +158,12 @@ static int start(cpp_t *cpp)
 		return error;
 	error = posix_spawn_file_actions_adddup2(&actions, cpp->input, STDIN_FILENO);
 	if (error == 0)
-		error = posix_spawn_file_actions_adddup2(&actions, cpp->output,
-							 STDOUT_FILENO);
+		error =
+		    posix_spawn_file_actions_adddup2(&actions, cpp->output, STDOUT_FILENO);
 	/* What -H prints is meant for the user's eyes. */
 	if (error == 0 && !shows_headers)
-		error = posix_spawn_file_actions_adddup2(&actions, cpp->errors,
-							 STDERR_FILENO);
+		error =
+		    posix_spawn_file_actions_adddup2(&actions, cpp->errors, STDERR_FILENO);
 	if (error == 0)
 		error = posix_spawnp(&cpp->pid, cpp->argv[0], &actions, NULL, cpp->argv,
 				     environ);
@@ -255,9 +255,10 @@ static _Noreturn void raise_failure(cpp_t *cpp)
 			raise_first_error(cc, copy);
 	}
 	if (WIFSIGNALED(cpp->status))
-		dt_compile_error(cc, D_CPP_ERR, 0, 0,
-				 "failed to preprocess the program: %s was ended by signal %d",
-				 program, WTERMSIG(cpp->status));
+		dt_compile_error(
+		    cc, D_CPP_ERR, 0, 0,
+		    "failed to preprocess the program: %s was ended by signal %d", program,
+		    WTERMSIG(cpp->status));
 	dt_compile_error(cc, D_CPP_ERR, 0, 0,
 			 "failed to preprocess the program: %s ended with status %d",
 			 program, WEXITSTATUS(cpp->status));

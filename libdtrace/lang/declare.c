@@ -175,8 +175,7 @@ static dt_node_t *inline_fold(dt_parser_t *p, dt_type_t *type, dt_node_t *body)
 		return body;
 	node = dt_node_new(p->cc, DT_N_INT, body->line, body->column);
 	node->value = constant.value;
-	node->type =
-	    constant.is_signed ? p->cc->hdl->types.long_ : p->cc->hdl->types.ulong;
+	node->type = constant.is_signed ? p->cc->hdl->types.long_ : p->cc->hdl->types.ulong;
 	node->height = 1;
 	body = node;
 	node = dt_node_new(p->cc, DT_N_CAST, body->line, body->column);
@@ -187,7 +186,8 @@ static dt_node_t *inline_fold(dt_parser_t *p, dt_type_t *type, dt_node_t *body)
 }
 
 /* Parameters need names: there is nothing else in the body to call them by. */
-static void check_params(dt_parser_t *p, const dt_declarator_t *d, const dt_declmod_t *params)
+static void check_params(dt_parser_t *p, const dt_declarator_t *d,
+			 const dt_declmod_t *params)
 {
 	for (uint32_t i = 0; i < params->count; i++) {
 		if (params->names[i] == NULL)

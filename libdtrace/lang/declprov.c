@@ -57,10 +57,11 @@ void dt_parse_translator(dt_parser_t *p)
 	translator->to = dt_type_resolve(p->cc->hdl, dt_parse_typename(p));
 	if ((translator->to->kind != DT_K_STRUCT && translator->to->kind != DT_K_UNION) ||
 	    dt_check_is_incomplete(translator->to))
-		dt_compile_error(p->cc, D_XLATE_SOU, first.line, first.column,
-				 "cannot define a translator to \"%s\": it is not a struct or "
-				 "union whose members are known",
-				 dt_type_name(translator->to, name, sizeof(name)));
+		dt_compile_error(
+		    p->cc, D_XLATE_SOU, first.line, first.column,
+		    "cannot define a translator to \"%s\": it is not a struct or "
+		    "union whose members are known",
+		    dt_type_name(translator->to, name, sizeof(name)));
 	dt_parse_expect(p, '<');
 	spec = dt_parse_declspec(p, true);
 	param = dt_parse_declarator(p, DT_NAME_ALWAYS);
@@ -113,15 +114,17 @@ static void match_params(dt_parser_t *p, dt_probedecl_t *probe)
 				break;
 		}
 		if (n == native->count)
-			dt_compile_error(p->cc, D_PROV_PRARG, probe->line, 0,
-					 "probe %s: parameter #%u of args[ ] has the name of "
-					 "none of the probe's own",
-					 probe->name, i + 1);
+			dt_compile_error(
+			    p->cc, D_PROV_PRARG, probe->line, 0,
+			    "probe %s: parameter #%u of args[ ] has the name of "
+			    "none of the probe's own",
+			    probe->name, i + 1);
 		probe->sources[i] = n;
 	}
 }
 
-/* Names of probes are written with "-" in descriptions, and as "__" where that cannot be. */
+/* Names of probes are written with "-" in descriptions, and as "__" where that cannot be.
+ */
 static const char *probe_name(dt_parser_t *p, const dt_token_t *token)
 {
 	char *name = dt_compile_strdup(p->cc, token->string, token->string_length);

@@ -97,18 +97,16 @@ static void skip_comment(dt_lexer_t *lexer)
 			return;
 		}
 		if (lexer->at[0] == '/' && lexer->at[1] == '*')
-			dt_compile_error(lexer->cc, D_SYNTAX, lexer->line,
-					 column_of(lexer, lexer->at),
-					 "/* within a comment, which begins in line %d",
-					 line);
+			dt_compile_error(
+			    lexer->cc, D_SYNTAX, lexer->line, column_of(lexer, lexer->at),
+			    "/* within a comment, which begins in line %d", line);
 		if (lexer->at[0] == '\n') {
 			lexer->at++;
 			new_line(lexer, lexer->line + 1);
 			lexer->at--;
 		}
 	}
-	dt_compile_error(lexer->cc, D_SYNTAX, line, column,
-			 "comment without its end, */");
+	dt_compile_error(lexer->cc, D_SYNTAX, line, column, "comment without its end, */");
 }
 
 static bool is_first_of_line(const dt_lexer_t *lexer)

@@ -166,7 +166,8 @@ static bool has_module(const char *name)
 
 static bool has_provider(const char *name)
 {
-	/* A family (pid*) is there by any of its names; but not one that takes every name. */
+	/* A family (pid*) is there by any of its names; but not one that takes every name.
+	 */
 	for (int i = 0; dt_providers[i] != NULL; i++) {
 		if (dt_providers[i]->name[0] != '*' &&
 		    dt_provider_matches(dt_providers[i], name))

@@ -12,7 +12,7 @@
 
 /* Each compiles what the embedded libraries have under the name that is not yet there.
  * True: something has been declared. */
-bool dt_library_name(dt_compile_t *, const char *name);	/* an inline */
+bool dt_library_name(dt_compile_t *, const char *name);	      /* an inline */
 bool dt_library_translators(dt_compile_t *, const char *tag); /* to struct or union tag */
 bool dt_library_provider(dt_compile_t *, const char *name);
 /* A type, by its name or tag. */

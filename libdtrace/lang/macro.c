@@ -62,9 +62,10 @@ static int64_t variable_value(dt_compile_t *cc, const macro_t *macro)
 
 	if ((macro->length == 6 && memcmp(macro->name, "projid", 6) == 0) ||
 	    (macro->length == 6 && memcmp(macro->name, "taskid", 6) == 0))
-		dt_compile_error(cc, D_MACRO_UNDEF, macro->line, macro->column,
-				 "macro variable $%.*s is not available: Linux has no projects",
-				 name_shown(macro), macro->name);
+		dt_compile_error(
+		    cc, D_MACRO_UNDEF, macro->line, macro->column,
+		    "macro variable $%.*s is not available: Linux has no projects",
+		    name_shown(macro), macro->name);
 	if (!dt_macro_value(cc->hdl, macro->name, macro->length, &value))
 		dt_compile_error(cc, D_MACRO_UNDEF, macro->line, macro->column,
 				 "macro variable $%.*s is not defined", name_shown(macro),

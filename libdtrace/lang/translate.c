@@ -25,7 +25,7 @@ typedef struct dt_expansion {
 	struct dt_expansion *next; /* the one around it */
 	const void *definition;
 	const dt_node_t *at; /* the use that it is for */
-	uint32_t height; /* of all trees it stands in */
+	uint32_t height;     /* of all trees it stands in */
 } dt_expansion_t;
 
 /* What names stand for in a copy. */
@@ -200,10 +200,11 @@ void dt_translator_add(dt_compile_t *c, dt_translator_t *translator)
 	char from[DT_TYPESTR], to[DT_TYPESTR];
 
 	if (find_exact(c, translator->from, translator->to) != NULL)
-		dt_compile_error(c, D_XLATE_REDECL, translator->line, translator->column,
-				 "translator from \"%s\" to \"%s\" has been declared already",
-				 dt_type_name(translator->from, from, sizeof(from)),
-				 dt_type_name(translator->to, to, sizeof(to)));
+		dt_compile_error(
+		    c, D_XLATE_REDECL, translator->line, translator->column,
+		    "translator from \"%s\" to \"%s\" has been declared already",
+		    dt_type_name(translator->from, from, sizeof(from)),
+		    dt_type_name(translator->to, to, sizeof(to)));
 	translator->next = c->hdl->translators;
 	c->hdl->translators = translator;
 	dt_compile_on_error(c, translator_undo, translator);
@@ -243,10 +244,11 @@ dt_node_t *dt_check_xlate(dt_compile_t *c, const dt_node_t *at, dt_type_t *type,
 
 	dt_type_name(type, to, sizeof(to));
 	if (target_of(c, type) == NULL)
-		dt_compile_error(c, D_XLATE_SOU, at->line, at->column,
-				 "cannot translate to \"%s\": it is neither a struct or union "
-				 "nor a pointer to one",
-				 to);
+		dt_compile_error(
+		    c, D_XLATE_SOU, at->line, at->column,
+		    "cannot translate to \"%s\": it is neither a struct or union "
+		    "nor a pointer to one",
+		    to);
 	translator = dt_translator_find(c, value->type, type);
 	if (translator == NULL)
 		dt_compile_error(c, D_XLATE_NONE, at->line, at->column,
@@ -320,9 +322,10 @@ dt_node_t *dt_check_xlmember(dt_compile_t *c, dt_node_t *n, dt_node_t *owner)
 		dt_compile_error(c, D_TYPE_MEMBER, n->line, n->column,
 				 "%s is not a member of %s", n->string, name);
 	if (member == NULL)
-		dt_compile_error(c, D_XLATE_MEMB, n->line, n->column,
-				 "translator for %s does not define conversion for member: %s",
-				 name, n->string);
+		dt_compile_error(
+		    c, D_XLATE_MEMB, n->line, n->column,
+		    "translator for %s does not define conversion for member: %s", name,
+		    n->string);
 	dt_attr_join(c, n->line, n->column, n->string, translator->attributes);
 	return expand_member(c, n, translator, member, owner->left, declared->type);
 }
@@ -342,13 +345,14 @@ static void check_translator(dt_compile_t *c, dt_translator_t *translator)
 		at.column = m->column;
 		declared = dt_type_member(c->hdl, translator->to, m->name, &unused);
 		if (declared == NULL)
-			dt_compile_error(
-			    c, D_XLATE_MEMB, m->line, m->column,
-			    "translator member %s is not a member of %s", m->name,
-			    dt_type_name(translator->to, name, sizeof(name)));
+			dt_compile_error(c, D_XLATE_MEMB, m->line, m->column,
+					 "translator member %s is not a member of %s",
+					 m->name,
+					 dt_type_name(translator->to, name, sizeof(name)));
 		if (find_member(translator, m->name) != m)
 			dt_compile_error(c, D_XLATE_MEMB, m->line, m->column,
-					 "translator member %s is defined already", m->name);
+					 "translator member %s is defined already",
+					 m->name);
 		expand_member(c, &at, translator, m, value, declared->type);
 	}
 }
@@ -367,7 +371,8 @@ void dt_check_translators(dt_compile_t *c)
 	}
 }
 
-/* ---- Inlines with parameters ----------------------------------------------------------- */
+/* ---- Inlines with parameters -----------------------------------------------------------
+ */
 
 static dt_node_t *expand_inline(dt_compile_t *c, const dt_node_t *at, dt_ident_t *ident,
 				dt_node_t *const *values)
@@ -431,7 +436,8 @@ void dt_check_inline_params(dt_compile_t *c, dt_ident_t *ident)
 	ident->is_signature_known = true;
 }
 
-/* ---- What is left over ------------------------------------------------------------------ */
+/* ---- What is left over ------------------------------------------------------------------
+ */
 
 void dt_check_no_xlate(dt_compile_t *c, const dt_node_t *n)
 {
@@ -440,10 +446,11 @@ void dt_check_no_xlate(dt_compile_t *c, const dt_node_t *n)
 	if (n == NULL || !c->has_xlate)
 		return;
 	if (n->kind == DT_N_XLATE)
-		dt_compile_error(c, D_OP_DYN, n->line, n->column,
-				 "a translation to \"%s\" may not be used as a whole: only its "
-				 "members are values",
-				 dt_type_name(n->type, name, sizeof(name)));
+		dt_compile_error(
+		    c, D_OP_DYN, n->line, n->column,
+		    "a translation to \"%s\" may not be used as a whole: only its "
+		    "members are values",
+		    dt_type_name(n->type, name, sizeof(name)));
 	dt_check_no_xlate(c, n->left);
 	dt_check_no_xlate(c, n->right);
 	dt_check_no_xlate(c, n->third);

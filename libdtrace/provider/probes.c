@@ -305,6 +305,16 @@ static dt_probe_t *dt_probe_make(dtrace_hdl_t *hdl, dtrace_id_t id,
 	return probe;
 }
 
+int dt_probe_type(dtrace_hdl_t *hdl, dt_probe_t *probe)
+{
+	if (dt_probe_describe(hdl, probe) != 0)
+		return -1;
+	if (!probe->is_typed && probe->provider->type && probe->provider->type(hdl, probe) != 0)
+		return -1;
+	probe->is_typed = true;
+	return 0;
+}
+
 dt_probe_t *dt_probe_add(dtrace_hdl_t *hdl, const dt_provider_t *provider,
 			 const char *module, const char *function, const char *name,
 			 dt_attachpoint_t *attach, uint32_t key)
@@ -595,6 +605,8 @@ int dtrace_probe_info(dtrace_hdl_t *hdl, const dtrace_probedesc_t *desc,
 		return -1;
 	if (!probe)
 		return dt_set_errno(hdl, EDT_NOPROBE);
+	if (dt_probe_type(hdl, probe) != 0)
+		return -1;
 	info->dtp_attr = probe->provider->attributes;
 	info->dtp_arga = probe->provider->arguments;
 	/* The public structure is older than const: nobody writes through it. */

@@ -118,7 +118,7 @@ typedef struct dt_probe {
 	const dt_provider_t *provider;
 	dt_attachpoint_t *attach;
 	uint32_t key;
-	bool is_described;	   /* the provider has been asked for what follows */
+	bool is_described, is_typed; /* the provider has been asked for what follows */
 	const char *alias;	   /* another name of its module: a.out; NULL: none */
 	int nargs;		   /* typed arguments, args[] */
 	const char *const *argtypes; /* D type names of arg0 ..., nargs of them */
@@ -137,6 +137,9 @@ struct dt_provider {
 	/* What an enabling needs and a listing does not: types and sources of the arguments,
 	 * conditions. Called once a probe. NULL: provide() has done it all. */
 	int (*describe)(dtrace_hdl_t *, dt_probe_t *);
+	/* The arguments' types, where only args[] and a verbose listing are worth their cost.
+	 * Called once a probe. NULL: provide() or describe() has set them. */
+	int (*type)(dtrace_hdl_t *, dt_probe_t *);
 	/*
 	 * Why there is no probe that the pattern means and that DTrace has elsewhere: a
 	 * sentence without its end, in the handle's arena or constant. NULL: nothing to say.
@@ -186,6 +189,8 @@ dt_probe_t *dt_probe_add_member(dtrace_hdl_t *, const dt_provider_t *, const cha
 				dt_attachpoint_t *, uint32_t key);
 /* Has the provider describe the probe, if that is still to be done. 0, or -1. */
 int dt_probe_describe(dtrace_hdl_t *, dt_probe_t *);
+/* The same, and for the types of its arguments. */
+int dt_probe_type(dtrace_hdl_t *, dt_probe_t *);
 /* The words for a description that matches nothing; NULL: it means no probe known anywhere. */
 const char *dt_probe_missing(dtrace_hdl_t *, const dtrace_probedesc_t *);
 /* Whether the provider's part of a pattern can mean this provider, or one of this family. */

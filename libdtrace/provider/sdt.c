@@ -7,23 +7,17 @@
  *
  * Names and types come from the kernel's BTF: for each tracepoint it has a typedef
  * btf_trace_<name> of the function that is called there, whose first parameter is not the
- * tracepoint's. Groups are not in BTF. They are read from tracefs, which need not be mounted
- * for it: a mount of our own, that nobody else can see, is made and closed again
- * (fsmount(2)). Where that is not allowed, and for the tracepoints that tracefs does not
- * know (they have no event), the module is empty.
+ * tracepoint's. Groups are not in BTF but in tracefs. Where that cannot be read, and for the
+ * tracepoints that it does not know (they have no event), the module is empty.
  *
  * A raw tracepoint's program finds the arguments in its context, 64 bits each. It may be
  * attached only where there are as many as it reads, so each tracepoint has a program.
  */
-#include <fcntl.h>
-#include <linux/mount.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "handle.h"
+#include "provider/tracefs.h"
 #include "provider/tracepoint.h"
 
 #define DT_RAWTP_MODULE "vmlinux"
@@ -44,51 +38,6 @@ typedef struct dt_tplisting {
 } dt_tplisting_t;
 
 /* ---- Groups -------------------------------------------------------------------- */
-
-/* The list of events in a tracefs of our own: a descriptor; -1: not allowed. */
-static int dt_tracefs_events(void)
-{
-	int fs = (int)syscall(SYS_fsopen, "tracefs", FSOPEN_CLOEXEC), root = -1, fd = -1;
-
-	if (fs < 0)
-		return -1;
-	if (syscall(SYS_fsconfig, fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
-		root = (int)syscall(SYS_fsmount, fs, FSMOUNT_CLOEXEC, 0);
-	close(fs);
-	if (root >= 0) {
-		fd = openat(root, "available_events", O_RDONLY | O_CLOEXEC);
-		close(root);
-	}
-	return fd;
-}
-
-/* The whole file, NUL-terminated; NULL: there is none that can be read. Closes fd. */
-static char *dt_events_read(int fd)
-{
-	size_t size = 0, capacity = 128 * 1024;
-	char *text = malloc(capacity), *grown;
-	ssize_t n = -1;
-
-	while (text && (n = read(fd, text + size, capacity - size - 1)) > 0) {
-		size += (size_t)n;
-		if (capacity - size > 4096)
-			continue;
-		grown = realloc(text, capacity * 2);
-		if (!grown) {
-			n = -1;
-			break;
-		}
-		text = grown;
-		capacity *= 2;
-	}
-	close(fd);
-	if (n < 0) {
-		free(text);
-		return NULL;
-	}
-	text[size] = '\0';
-	return text;
-}
 
 static int dt_tpgroup_compare(const void *a, const void *b)
 {
@@ -121,12 +70,7 @@ static bool dt_tpgroups_cut(dt_tplisting_t *listing)
 
 static int dt_tpgroups_load(dtrace_hdl_t *hdl, dt_tplisting_t *listing)
 {
-	int fd = open("/sys/kernel/tracing/available_events", O_RDONLY | O_CLOEXEC);
-
-	if (fd < 0)
-		fd = dt_tracefs_events();
-	if (fd >= 0)
-		listing->text = dt_events_read(fd);
+	listing->text = dt_tracefs_read("available_events");
 	if (listing->text && !dt_tpgroups_cut(listing))
 		return dt_set_errno(hdl, EDT_NOMEM);
 	return 0;

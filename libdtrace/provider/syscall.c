@@ -13,10 +13,14 @@
  *	sys_exit	struct pt_regs *	return value
  */
 #include <asm/unistd.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "arch.h"
+#include "handle.h"
 #include "provider/provider.h"
+#include "provider/tracefs.h"
 
 #define DT_SYSCALL_MODULE "vmlinux"
 #define DT_SYSCALL_NARGS 6
@@ -130,10 +134,89 @@ static int dt_syscall_provide(dtrace_hdl_t *hdl, const dt_provider_t *provider,
 	return 0;
 }
 
+/* ---- Types ----------------------------------------------------------------------- */
+
+/* Calls whose event is not called as they are. */
+static const struct {
+	const char *call, *event;
+} dt_sysevents[] = {
+    {"fstat", "newfstat"},	{"lstat", "newlstat"},	  {"sendfile", "sendfile64"},
+    {"stat", "newstat"},	{"umount2", "umount"},	  {"uname", "newuname"},
+};
+
+/* "field:const char * filename;" to the type's name in D. A pointer is one to the memory of
+ * the process. NULL: out of memory. */
+static const char *dt_sysfield_type(dtrace_hdl_t *hdl, const char *field)
+{
+	static const char userland[] = "userland ";
+	size_t length = strcspn(field, ";");
+	bool is_pointer = memchr(field, '*', length) != NULL;
+	char type[128];
+
+	/* The last word is the argument's name. */
+	while (length > 0 && field[length - 1] != ' ' && field[length - 1] != '*')
+		length--;
+	while (length > 0 && field[length - 1] == ' ')
+		length--;
+	snprintf(type, sizeof(type), "%s%.*s", is_pointer ? userland : "", (int)length, field);
+	return dt_arena_strndup(hdl->arena, type, strlen(type));
+}
+
+/* Types of the fields that follow the call's number. -1: out of memory. */
+static int dt_sysfields(dtrace_hdl_t *hdl, const char *format, const char **types)
+{
+	static const char mark[] = "\tfield:", number[] = " __syscall_nr;";
+	const char *field = strstr(format, number);
+	int n = 0;
+
+	while (n < DT_SYSCALL_NARGS && field && (field = strstr(field, mark)) != NULL) {
+		field += sizeof(mark) - 1;
+		types[n] = dt_sysfield_type(hdl, field);
+		if (!types[n++])
+			return dt_set_errno(hdl, EDT_NOMEM);
+	}
+	return n;
+}
+
+/*
+ * The kernel tells the types of a call's arguments in the format of its event. A call without
+ * one, and every call where tracefs cannot be read, has no typed arguments.
+ */
+static int dt_syscall_type(dtrace_hdl_t *hdl, dt_probe_t *probe)
+{
+	static const char *const result[] = {"long", "long"};
+	const char *name = probe->desc.dtpd_func;
+	char path[DTRACE_FUNCNAMELEN + 64], *format;
+	const char **types;
+	int n;
+
+	if (strcmp(probe->desc.dtpd_name, dt_sysprobe_names[DT_SYS_RETURN]) == 0) {
+		probe->argtypes = result;
+		probe->nargs = 2;
+		return 0;
+	}
+	for (size_t i = 0; i < sizeof(dt_sysevents) / sizeof(dt_sysevents[0]); i++)
+		if (strcmp(dt_sysevents[i].call, name) == 0)
+			name = dt_sysevents[i].event;
+	types = dt_arena_alloc(hdl->arena, DT_SYSCALL_NARGS * sizeof(*types));
+	if (!types)
+		return dt_set_errno(hdl, EDT_NOMEM);
+	snprintf(path, sizeof(path), "events/syscalls/sys_enter_%s/format", name);
+	format = dt_tracefs_read(path);
+	n = format ? dt_sysfields(hdl, format, types) : 0;
+	free(format);
+	if (n < 0)
+		return -1;
+	probe->argtypes = types;
+	probe->nargs = n;
+	return 0;
+}
+
 const dt_provider_t dt_provider_syscall = {
     .name = "syscall",
     .attributes = {DTRACE_STABILITY_EVOLVING, DTRACE_STABILITY_EVOLVING,
 		   DTRACE_CLASS_COMMON},
     .arguments = {DTRACE_STABILITY_UNSTABLE, DTRACE_STABILITY_UNSTABLE, DTRACE_CLASS_ISA},
     .provide = dt_syscall_provide,
+    .type = dt_syscall_type,
 };

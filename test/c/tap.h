@@ -48,8 +48,11 @@ static inline void tap_check(bool passed, const char *text, const char *file, in
 #define CHECK(condition) tap_check(condition, #condition, __FILE__, __LINE__, NULL)
 /* With the library's words for what went wrong. */
 #define CHECK_DT(dtp, condition)                                                           \
-	tap_check(condition, #condition, __FILE__, __LINE__,                               \
-		  dtrace_errmsg(dtp, dtrace_errno(dtp)))
+	do {                                                                               \
+		bool tap_passed = (condition);                                             \
+		tap_check(tap_passed, #condition, __FILE__, __LINE__,                      \
+			  dtrace_errmsg(dtp, dtrace_errno(dtp)));                          \
+	} while (0)
 #define CHECK_STR(a, b) tap_check(strcmp(a, b) == 0, #a " == " #b, __FILE__, __LINE__, a)
 
 static inline int tap_run(const tap_test_t *tests, size_t count)

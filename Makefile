@@ -43,7 +43,9 @@ $(B)/gen/syscalls.inc: script/gen-syscalls.sh
 $(B)/libdtrace/provider/syscall.o: $(B)/gen/syscalls.inc
 
 # The D libraries, embedded as text.
-DLIB := $(sort $(wildcard libdtrace/dlib/*.d))
+# What differs by architecture is in a folder of its name.
+ARCH := $(firstword $(subst -, ,$(shell $(CC) -dumpmachine)))
+DLIB := $(sort $(wildcard libdtrace/dlib/*.d libdtrace/dlib/$(ARCH)/*.d))
 
 $(B)/gen/dlib.inc: script/gen-dlib.sh script/gen-constants.sh libdtrace/dlib/constants.list $(DLIB)
 	@mkdir -p $(@D)

@@ -60,10 +60,11 @@ typedef struct da_failure {
 typedef enum da_item {
 	DA_ITEM_NUMBER,
 	DA_ITEM_VALUE, /* the next argument: a text, and with whole records anything */
+	DA_ITEM_JSON,  /* the next argument is JSON of the value */
 	DA_ITEM_END,   /* all that belongs together has been given; its time is the number */
 	DA_ITEM_EXACTEND /* the same; its time is the next argument */
 } da_item_t;
-#define DA_ITEM_BITS 2
+#define DA_ITEM_BITS 3
 
 typedef struct da_batch {
 	int32_t *items;	 /* slot << DA_ITEM_BITS | kind; shared with JavaScript */
@@ -102,6 +103,7 @@ typedef struct da_consumer {
 	napi_ref self; /* strong as often as there are operations in the queue */
 	dtrace_hdl_t *dtp;
 	struct ps_prochandle *target;
+	bool is_target_child; /* created, not grabbed: how it ends is known */
 	bool is_enabled; /* dtrace_go() has succeeded, dtrace_stop() has not been called */
 	bool is_calling; /* a synchronous call is using the handle */
 	bool is_running; /* an operation is on the thread pool */
@@ -244,7 +246,12 @@ bool da_aggregations_walk(da_consumer_t *, const da_walkspec_t *, da_failure_t *
 
 /* ---- values.c ------------------------------------------------------------ */
 
-typedef enum da_valuekind { DA_VALUE_NUMBER, DA_VALUE_TEXT, DA_VALUE_OBJECT } da_valuekind_t;
+typedef enum da_valuekind {
+	DA_VALUE_NUMBER,
+	DA_VALUE_TEXT,
+	DA_VALUE_JSON, /* text, too */
+	DA_VALUE_OBJECT
+} da_valuekind_t;
 
 typedef struct da_value {
 	da_valuekind_t kind;

@@ -113,7 +113,7 @@ void da_batch_push(da_consumer_t *c, uint32_t slot, const da_value_t *value)
 	}
 	add_argument(c, da_value_create(c->env, value));
 	if (!c->batch.is_broken)
-		push(c, slot, DA_ITEM_VALUE);
+		push(c, slot, value->kind == DA_VALUE_JSON ? DA_ITEM_JSON : DA_ITEM_VALUE);
 }
 
 void da_batch_push_end(da_consumer_t *c, uint32_t slot, processorid_t cpu, uint64_t time)

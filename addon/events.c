@@ -31,6 +31,7 @@ struct da_event {
 	dtrace_dropkind_t drop;
 	uint64_t drops, total;
 	int status; /* of an exit; as from waitpid(2) of a process */
+	bool is_status_known;
 	pid_t pid;
 };
 
@@ -127,6 +128,7 @@ void da_events_process(struct ps_prochandle *process, const char *message, void 
 #ifdef DTRACE_EXTENSIONS
 	event->pid = ((const dtrace_proc_t *)(const void *)process)->dtpr_pid;
 	event->status = ((const dtrace_proc_t *)(const void *)process)->dtpr_status;
+	event->is_status_known = process == c->target && c->is_target_child;
 #else
 	(void)process;
 #endif
@@ -189,18 +191,20 @@ static void describe_exit(napi_env env, const da_event_t *event, napi_value obje
 	da_set(env, object, "status", da_number(env, event->status));
 }
 
-/* As node:child_process tells it: a status, or the number of a signal; the other is null. */
+/* A status, or the number of a signal, the other being null; of a process that is not our
+ * child both are. */
 static void describe_process(napi_env env, const da_event_t *event, napi_value object)
 {
-	bool is_signal = WIFSIGNALED(event->status);
+	bool has_status = event->is_status_known && WIFEXITED(event->status);
+	bool has_signal = event->is_status_known && WIFSIGNALED(event->status);
 	napi_value none = NULL;
 
 	napi_get_null(env, &none);
 	da_set(env, object, "pid", da_number(env, event->pid));
 	da_set(env, object, "status",
-	       is_signal ? none : da_number(env, WEXITSTATUS(event->status)));
+	       has_status ? da_number(env, WEXITSTATUS(event->status)) : none);
 	da_set(env, object, "signal",
-	       is_signal ? da_number(env, WTERMSIG(event->status)) : none);
+	       has_signal ? da_number(env, WTERMSIG(event->status)) : none);
 }
 
 static napi_value event_create(napi_env env, const da_event_t *event)

@@ -96,6 +96,7 @@ static void run_target(da_operation_t *op)
 {
 	da_consumer_t *c = op->consumer;
 
+	c->is_target_child = op->arguments != NULL;
 	if (op->arguments) {
 		c->target = dtrace_proc_create(c->dtp, op->arguments[0], op->arguments);
 		if (!c->target)

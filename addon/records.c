@@ -164,6 +164,60 @@ static int take_value(da_consumer_t *c, const dtrace_probedata_t *data,
 	return DTRACE_CONSUME_NEXT;
 }
 
+/* How many bytes tracemem() was asked for, where that was known only when it fired: it
+ * stands before the memory. */
+static size_t asked_size(const dtrace_probedata_t *data, const dtrace_recdesc_t *rec)
+{
+	uint64_t size = SIZE_MAX;
+#ifdef DTRACEACT_TRACEMEM_DYNSIZE
+	const dtrace_recdesc_t *before = rec - 1;
+
+	if (rec > data->dtpda_edesc->dtepd_rec && before->dtrd_size <= sizeof(size) &&
+	    before->dtrd_action == DTRACEACT_TRACEMEM_DYNSIZE) {
+		size = 0;
+		memcpy(&size, data->dtpda_data - rec->dtrd_offset + before->dtrd_offset,
+		       before->dtrd_size);
+	}
+#else
+	(void)data;
+	(void)rec;
+#endif
+	return (size_t)size;
+}
+
+static int take_memory(da_consumer_t *c, const dtrace_probedata_t *data,
+		       const dtrace_recdesc_t *rec)
+{
+	dtrace_recdesc_t asked = *rec;
+	size_t size = asked_size(data, rec);
+
+	if (size < asked.dtrd_size)
+		asked.dtrd_size = (uint32_t)size;
+	return take_value(c, data, &asked);
+}
+
+#ifdef DTRACEACT_PRINT
+static int take_print(da_consumer_t *c, const dtrace_probedata_t *data,
+		      const dtrace_recdesc_t *rec)
+{
+#ifdef DTRACE_EXTENSIONS
+	const char *json = dtrace_print_json(c->dtp, data, rec);
+	da_value_t value;
+
+	if (json) {
+		da_value_set_text(&value, json, strlen(json));
+		value.kind = DA_VALUE_JSON;
+		da_batch_push(c, c->slot, &value);
+		return DTRACE_CONSUME_NEXT;
+	}
+#else
+	(void)data;
+	(void)rec;
+#endif
+	return await_text(c);
+}
+#endif
+
 static int take_exit(da_consumer_t *c, const dtrace_probedata_t *data,
 		     const dtrace_recdesc_t *rec)
 {
@@ -204,17 +258,13 @@ static int take_record(const dtrace_probedata_t *data, const dtrace_recdesc_t *r
 		return end_firing(c, data);
 	switch (rec->dtrd_action) {
 	case DTRACEACT_TRACEMEM:
-#ifdef DTRACEACT_TRACEMEM_DYNSIZE
-	case DTRACEACT_TRACEMEM_DYNSIZE:
-#endif
-		if (c->is_whole)
-			return take_value(c, data, rec);
-		return await_text(c);
-	case DTRACEACT_PRINTF:
-	case DTRACEACT_PRINTA:
+		return c->is_whole ? take_memory(c, data, rec) : await_text(c);
 #ifdef DTRACEACT_PRINT
 	case DTRACEACT_PRINT:
+		return c->is_whole ? take_print(c, data, rec) : await_text(c);
 #endif
+	case DTRACEACT_PRINTF:
+	case DTRACEACT_PRINTA:
 		return await_text(c);
 	case DTRACEACT_LIBACT:
 	case DTRACEACT_SYSTEM:

@@ -134,9 +134,6 @@ bool da_value_read(da_consumer_t *c, const dtrace_recdesc_t *rec, const char *da
 	case DTRACEACT_DIFEXPR:
 		return read_traced(c, rec, data, value);
 	case DTRACEACT_TRACEMEM:
-#ifdef DTRACEACT_TRACEMEM_DYNSIZE
-	case DTRACEACT_TRACEMEM_DYNSIZE:
-#endif
 		return read_bytes(c, rec, data, value);
 	case DTRACEACT_SYM:
 	case DTRACEACT_MOD:
@@ -186,6 +183,7 @@ napi_value da_value_create(napi_env env, const da_value_t *value)
 {
 	switch (value->kind) {
 	case DA_VALUE_TEXT:
+	case DA_VALUE_JSON:
 		return da_text_create(env, value->text, value->length);
 	case DA_VALUE_OBJECT:
 		return value->object;

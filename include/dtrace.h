@@ -567,6 +567,14 @@ typedef int dtrace_consume_rec_f(const dtrace_probedata_t *,
 int dtrace_consume(dtrace_hdl_t *, FILE *fp, dtrace_consume_probe_f *,
 		   dtrace_consume_rec_f *, void *);
 
+/*
+ * For a record function: the value that print() has recorded, as JSON: an object for a
+ * struct, by its members' names. Valid until the next call on the handle; NULL on failure,
+ * also for the record of another action. Extension.
+ */
+const char *dtrace_print_json(dtrace_hdl_t *, const dtrace_probedata_t *,
+			      const dtrace_recdesc_t *);
+
 typedef enum {
 	DTRACE_WORKSTATUS_ERROR = -1,
 	DTRACE_WORKSTATUS_OKAY,

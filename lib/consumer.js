@@ -43,49 +43,16 @@ const HIGH_WATER_MARK = 4096;
 const PROBES = 256;
 
 /**
- * The name of a probe. The same object is given for every firing of a probe.
+ * What is said of these types stands in index.d.ts.
  *
- * @typedef {object} Probe
- * @property {string} provider
- * @property {string} module
- * @property {string} function
- * @property {string} name
- * @property {string} func the same as `function`
- */
-
-/**
- * One traced value: printf gives its text; trace a number or a string; sym, mod, usym,
- * umod, uaddr, func and ufunc a symbol; stack and ustack their frames, one a line.
- *
- * @typedef {object} TraceRecord
- * @property {number|string} data
- */
-
-/**
- * A bucket of quantize, lquantize or llquantize: inclusive bounds, and what was counted.
- *
- * @typedef {[[min: number, max: number], count: number]} Bucket
- */
-
-/**
- * @callback OperationCallback
- * @param {Error|null} error
- * @returns {void}
- */
-
-/**
- * @callback RecordCallback
- * @param {Probe} probe
- * @param {TraceRecord} [record] undefined when all records of one firing have been given
- * @returns {void}
- */
-
-/**
- * @callback AggregationCallback
- * @param {number} varid counts the aggregations from 1 in program order
- * @param {Array<number|string>} key empty for an aggregation without keys
- * @param {number|Bucket[]} value
- * @returns {void}
+ * @typedef {import('./index').Aggregation} Aggregation
+ * @typedef {import('./index').AggregationCallback} AggregationCallback
+ * @typedef {import('./index').CompileOptions} CompileOptions
+ * @typedef {import('./index').ListedProbe} ListedProbe
+ * @typedef {import('./index').OperationCallback} OperationCallback
+ * @typedef {import('./index').RecordCallback} RecordCallback
+ * @typedef {import('./index').RunOptions} RunOptions
+ * @typedef {import('./index').TracedRecord} TracedRecord
  */
 
 /**
@@ -190,7 +157,7 @@ class Consumer extends EventEmitter {
 	 * Compiles a program and instruments the system: strcompile() and go() in one.
 	 *
 	 * @param {string} program
-	 * @param {CompileOptions & {signal?: AbortSignal}} [options] an abort of the signal
+	 * @param {RunOptions} [options] an abort of the signal
 	 *	ends tracing as stop() does
 	 * @returns {Promise<void>}
 	 * @example
@@ -675,7 +642,7 @@ class Consumer extends EventEmitter {
 			read: (give, limit) => {
 				const flags = WHOLE | (this.#isExact ? EXACT : 0);
 				const outcome = this.#call(() => this.#consume(
-				    deliverWhole(this.#handle, give), flags, limit));
+				    deliverWhole(this.#handle, this.#isExact, give), flags, limit));
 
 				return {
 					hasMore: (outcome & MORE) !== 0,

@@ -59,11 +59,15 @@ export interface Frame {
 	address: bigint;
 }
 
+/** What print() was given: an object for a struct, by its members' names. */
+export type Printed = number | bigint | string | boolean | null | Printed[] |
+	{ [member: string]: Printed };
+
 /**
  * What a clause records: an integer (a bigint beyond 2^53, with the option `bigint`), text,
- * a stack's frames, or the bytes of tracemem(), a struct or an array.
+ * a stack's frames, the bytes of tracemem(), a struct or an array, or what print() was given.
  */
-export type Value = number | bigint | string | Frame[] | Buffer;
+export type Value = number | bigint | string | Frame[] | Buffer | Printed;
 
 /** All that one clause has recorded at one firing of a probe. */
 export interface TracedRecord {
@@ -125,7 +129,10 @@ export interface Fault {
 	message: string;
 }
 
-/** A target has ended: with a status, or by the signal of this number. */
+/**
+ * A target has ended: with a status, or by the signal of this number. Both are null for one
+ * that was given by its pid.
+ */
 export interface ProcessEnd {
 	pid: number;
 	status: number | null;

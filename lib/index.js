@@ -18,14 +18,7 @@ function createConsumer() {
  * Opens a consumer that reads by itself. Options are set before it is returned; unless
  * said otherwise records come in the order of time, with their timestamps (`temporal`).
  *
- * @param {object} [settings]
- * @param {Object<string, string|number|bigint|boolean>} [settings.options] as
- *	`dtrace -x name=value` sets them
- * @param {number|string|string[]} [settings.target] a pid, or a command with its
- *	arguments, which begins to run at go(); tracing ends when the process ends
- * @param {boolean} [settings.bigint] integers beyond 2^53 come as BigInt
- * @param {AbortSignal} [settings.signal] an abort ends tracing as stop() does
- * @param {number} [settings.highWaterMark] records that wait for an iterator, at most
+ * @param {import('./index').OpenSettings} [settings]
  * @returns {Promise<Consumer>}
  * @example
  * await using dt = await open({ options: { bufsize: '16m' } });
@@ -41,7 +34,7 @@ function open(settings) {
  * The probes of the system that a pattern matches, as `dtrace -l -n pattern` lists them.
  *
  * @param {string} [pattern] all probes where it is left out
- * @returns {AsyncIterableIterator<ListedProbe>}
+ * @returns {AsyncIterableIterator<import('./index').ListedProbe>}
  */
 async function *listProbes(pattern) {
 	const consumer = await open();

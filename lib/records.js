@@ -7,10 +7,13 @@
  * of the handle (addon/batch.c draws them).
  */
 
+const { parseExact } = require('./json');
+
 /* Kinds of items, and the bits they take: the same in addon/addon.h. */
 const ITEM_VALUE = 1;
-const ITEM_END = 2;
-const ITEM_BITS = 2;
+const ITEM_JSON = 2;
+const ITEM_END = 3;
+const ITEM_BITS = 3;
 const ITEM_KIND = (1 << ITEM_BITS) - 1;
 
 /*
@@ -145,9 +148,11 @@ class Walker {
 
 /*
  * A deliver function that calls give(record) for each firing, with all its values
- * together. A firing that the end of a batch divides is finished by the next one.
+ * together. A firing that the end of a batch divides is finished by the next one. isExact:
+ * integers beyond 2^53 are BigInt, which the add-on sees to but for print().
  */
-function deliverWhole({ items, cpus, numbers, probes }, give) {
+function deliverWhole({ items, cpus, numbers, probes }, isExact, give) {
+	const parse = isExact ? parseExact : JSON.parse;
 	const data = []; /* of the record that is gathered: the first n */
 	let n = 0;
 
@@ -159,7 +164,8 @@ function deliverWhole({ items, cpus, numbers, probes }, give) {
 			const kind = item & ITEM_KIND;
 
 			if (kind < ITEM_END) {
-				data[n++] = kind === ITEM_VALUE ? values[next++] : numbers[i];
+				data[n++] = kind === ITEM_VALUE ? values[next++] :
+				    kind === ITEM_JSON ? parse(values[next++]) : numbers[i];
 				continue;
 			}
 			const time = kind === ITEM_END ? numbers[i] : values[next++];

@@ -80,8 +80,7 @@ class Consumer {
 	 * record is undefined when those of one firing have all been given. An exception of
 	 * the callback comes out, and what it has not seen is given by the next call.
 	 *
-	 * @param {function({provider: string, module: string, function: string,
-	 *	func: string, name: string}, {data: number|string}=): void} callback
+	 * @param {import('./index').RecordCallback} callback
 	 * @returns {void}
 	 */
 	consume(callback) {
@@ -98,7 +97,7 @@ class Consumer {
 	 * Takes a snapshot of the aggregations and gives every record of it, which is
 	 * then removed: callback(varid, key, value).
 	 *
-	 * @param {function(number, Array<number|string>, number|Array): void} callback
+	 * @param {import('./index').AggregationCallback} callback
 	 * @returns {void}
 	 */
 	aggwalk(callback) {

@@ -14,6 +14,7 @@
  *	DT_ARCH_STACK_POINTER	in struct pt_regs
  *	DT_ARCH_RESULT		what a function has returned, likewise
  *	DT_ARCH_PTREGS		how the kernel calls the registers that kprobes are handed
+ *	DT_ARCH_NREGISTERS	words of struct pt_regs: how many registers uregs[] has
  *	DT_ARCH_LDCACHE_FLAGS	what marks this architecture's libraries in /etc/ld.so.cache
  *	DT_ARCH_LIBRARY_PATH	where the dynamic linker looks at last
  *	dt_arch_register()	offset in struct pt_regs of the register that an assembler
@@ -57,6 +58,7 @@ bool dt_arch_insn_traceable(const uint8_t *code, size_t size);
 #define DT_ARCH_STACK_POINTER offsetof(struct pt_regs, rsp)
 #define DT_ARCH_RESULT offsetof(struct pt_regs, rax)
 #define DT_ARCH_PTREGS "pt_regs"
+#define DT_ARCH_NREGISTERS (sizeof(struct pt_regs) / 8)
 #define DT_ARCH_LDCACHE_FLAGS 0x0303 /* ELF, libc6, x86-64 */
 #define DT_ARCH_LIBRARY_PATH                                                               \
 	"/lib/x86_64-linux-gnu:/usr/lib/x86_64-linux-gnu:/lib64:/usr/lib64:/lib:/usr/lib"

@@ -79,8 +79,6 @@ describe('usage', () => {
 	test('what is not available says so', async () => {
 		expect(await run(['-h', '-n', 'BEGIN']), {
 			status: 1, stderr: /^dtrace: option -h is not available: .+\n$/ });
-		expect(await run(['-S', '-n', 'BEGIN']), {
-			status: 1, stderr: /^dtrace: option -S is not available: .+\n$/ });
 	});
 });
 
@@ -93,6 +91,13 @@ describe('programs', { skip }, () => {
 		expect(await run(['-n', 'dtrace:::/probename == "BEGIN"/{exit(0)}']), {
 			stdout: /BEGIN/,
 			stderr: "dtrace: description 'dtrace:::' matched 3 probes\n",
+		});
+	});
+
+	test('-S: the code is shown, and with -e nothing else happens', async () => {
+		expect(await run(['-S', '-e', '-n', 'BEGIN { trace(pid); }']), {
+			stdout: '',
+			stderr: /^\nprogram for dtrace:::BEGIN: 1 clause, \d+ instructions\n(?:.*\n)*.* call bpf_get_current_pid_tgid\n(?:.*\n)*.* exit\n/,
 		});
 	});
 

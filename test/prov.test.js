@@ -74,6 +74,21 @@ describe('tracepoints', options, () => {
 	});
 });
 
+describe('system calls', options, () => {
+	test('arguments have the types of the call', async () => {
+		const result = await command.run(['-l', '-v', '-n', 'syscall::openat:entry']);
+
+		assert.match(result.stdout, /args\[0\]: int\n\s*args\[1\]: userland const char \*\n/);
+	});
+
+	test('a pointer leads into the process', async () => {
+		assert.deepStrictEqual(await trace(
+			'syscall::openat:entry /pid == $target && args[2] == 0/ ' +
+			'{ printf("%s\\n", stringof(args[1])); }', `${command.victim} open /no/such/file`),
+		['/no/such/file']);
+	});
+});
+
 describe('proc', options, () => {
 	test('a process is created, executes and exits', async () => {
 		const lines = await trace(
@@ -143,11 +158,11 @@ describe('pid', options, () => {
 
 		assert.deepStrictEqual(names.slice(0, 3), ['entry', 'return', '0']);
 		assert.ok(names.length > 4);
-		const last = names[names.length - 1];
+		const second = names[3];
 
 		assert.deepStrictEqual(await trace(
-			`pid$target:a.out:add:${last} { @[probename] = count(); }` +
-			'END { printa("%s %@d\\n", @); }', `${program} 5`), [`${last} 5`]);
+			`pid$target:a.out:add:${second} { @[probename] = count(); }` +
+			'END { printa("%s %@d\\n", @); }', `${program} 5`), [`${second} 5`]);
 	});
 
 	test('no probe stands amid an instruction', async () => {

@@ -47,6 +47,7 @@ typedef struct command {
 	bool verbose;	   /* -v */
 	bool quiet;	   /* the option's value now: notices, columns */
 	bool flowindent;
+	bool json; /* the library writes whole lines: nothing of ours goes between */
 	unsigned int cflags; /* DTRACE_C_* */
 	int status;	     /* for exit(2) */
 

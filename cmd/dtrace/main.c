@@ -9,6 +9,9 @@
 
 #include "command.h"
 
+/* The value of the option oformat for "json", in the order that the option names them. */
+#define OFORMAT_JSON 1
+
 static bool option_is_set(command_t *command, const char *name)
 {
 	dtrace_optval_t value;
@@ -39,6 +42,13 @@ static void open_output(command_t *command)
 		      strerror(errno));
 }
 
+static bool is_json(const command_t *command)
+{
+	dtrace_optval_t format;
+
+	return dtrace_getopt(command->dtp, "oformat", &format) == 0 && format == OFORMAT_JSON;
+}
+
 static void compile_all(command_t *command)
 {
 	/* A description that matches nothing is told of probe by probe. */
@@ -49,6 +59,11 @@ static void compile_all(command_t *command)
 	/* Programs set options too, by pragma. */
 	command->quiet = option_is_set(command, "quiet");
 	command->flowindent = option_is_set(command, "flowindent");
+	command->json = is_json(command);
+	if (command->json) {
+		command->quiet = true;
+		command->flowindent = false;
+	}
 }
 
 static void run(command_t *command)

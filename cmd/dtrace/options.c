@@ -89,6 +89,12 @@ static void apply_library(command_t *command, const option_t *option, const char
 	fatal_library(command, "failed to set -%c %s", option->letter, argument);
 }
 
+static void apply_json(command_t *command, const option_t *option, const char *argument)
+{
+	(void)argument;
+	apply_library(command, option, "json");
+}
+
 /* -x name or -x name=value */
 static void apply_any(command_t *command, const option_t *option, const char *argument)
 {
@@ -199,6 +205,7 @@ static const option_t options[] = {
     {'H', false, LATE, apply_library, "cpphdrs", 0},
     {'i', true, EARLY, apply_program, NULL, DTRACE_PROBESPEC_NAME},
     {'I', true, LATE, apply_library, "incdir", 0},
+    {'j', false, LATE, apply_json, "oformat", 0},
     {'l', false, EARLY, apply_mode, NULL, MODE_LIST},
     {'L', true, LATE, apply_library, "libdir", 0},
     {'m', true, EARLY, apply_program, NULL, DTRACE_PROBESPEC_MOD},
@@ -221,7 +228,7 @@ static const option_t options[] = {
 #define NOPTIONS (sizeof(options) / sizeof(options[0]))
 
 static const char usage_text[] =
-    "Usage: dtrace [-CeFHlqSvVwZ] [-b size] [-c command] [-D name[=value]]\n"
+    "Usage: dtrace [-CeFHjlqSvVwZ] [-b size] [-c command] [-D name[=value]]\n"
     "              [-I directory] [-L directory] [-o file] [-p pid] [-U name]\n"
     "              [-x option[=value]] [-X a|c|s|t] program ... [argument ...]\n"
     "\n"
@@ -242,6 +249,7 @@ static const char usage_text[] =
     "  -F  indent output by function entry and return\n"
     "  -H  print the names of included files\n"
     "  -I  search the directory for included files\n"
+    "  -j  print one JSON object a line\n"
     "  -l  list the probes that match, or all\n"
     "  -L  search the directory for D libraries\n"
     "  -o  append output to the file\n"

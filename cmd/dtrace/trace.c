@@ -127,7 +127,7 @@ static bool trace_work(command_t *command)
 static void trace_stop(command_t *command)
 {
 	/* The terminal shows ^C where the output stands. */
-	if (interrupts > 0)
+	if (interrupts > 0 && !command->json)
 		print(command, "\n");
 	if (dtrace_stop(command->dtp) != 0)
 		fatal_library(command, "couldn't stop tracing");
@@ -187,7 +187,8 @@ void trace_run(command_t *command)
 		dtrace_sleep(command->dtp);
 	trace_stop(command);
 
-	print(command, "\n");
+	if (!command->json)
+		print(command, "\n");
 	if (!is_impatient() &&
 	    dtrace_aggregate_print(command->dtp, command->output, NULL) != 0 &&
 	    dtrace_errno(command->dtp) != EINTR)

@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #include "codegen/cg.h"
+#include "codegen/subr.h"
 
 static const dt_field_t *next_field(dt_cg_t *cg)
 {
@@ -77,12 +78,13 @@ static void gen_process(dt_cg_t *cg)
 
 /* Frames that are always of tracing itself: our program and what has called it. Where there
  * are more, the consumer knows them by name. */
-static int inner_frames(const dt_cg_t *cg)
+int dt_inner_frames(const dt_cg_t *cg)
 {
 	switch (cg->program->attach->kind) {
 	case DT_ATTACH_SELF:
 		return 1;
 	case DT_ATTACH_RAWTP:
+	case DT_ATTACH_FUNCTION:
 		return 2;
 	default:
 		return 0;
@@ -105,7 +107,7 @@ void dt_gen_stack(dt_cg_t *cg, const dt_str_t *place, bool user)
 	dt_load(e, 8, R1, FP, DT_FRAME_CTX);
 	dt_str_address(cg, &frames, R2);
 	dt_alu_imm(e, BPF_MOV, R3, (int32_t)frames.size);
-	dt_alu_imm(e, BPF_MOV, R4, user ? BPF_F_USER_STACK : inner_frames(cg));
+	dt_alu_imm(e, BPF_MOV, R4, user ? BPF_F_USER_STACK : dt_inner_frames(cg));
 	dt_call(e, BPF_FUNC_get_stack);
 	/* A kernel thread has no user stack: then there is no first frame. */
 	dt_jump_imm(e, BPF_JSGE, R0, 0, some);
@@ -218,6 +220,42 @@ static void gen_raise(dt_cg_t *cg, const dt_node_t *call)
 	cg->stack = mark;
 }
 
+/* What chill() may take of a CPU, in ns, and within which time. */
+#define CHILL_MAX 500000000
+#define CHILL_INTERVAL 1000000000
+
+/*
+ * chill(): no more than half of any second on a CPU, or the clause faults. That a program
+ * interrupts this one between reading and writing makes it no worse than once more.
+ */
+static void gen_chill(dt_cg_t *cg, const dt_node_t *call)
+{
+	dt_emit_t *e = cg->e;
+	int mark = cg->stack, slot = dt_gen_to_slot(cg, call->list);
+	int same = dt_label_new(e), fault = dt_fault_label(cg, DTRACEFLT_ILLOP, -1, slot);
+	dt_supportargs_t args = {.n = 0};
+
+	dt_scratch_alloc(cg, 8); /* that there is scratch: the function wants it */
+	dt_call(e, BPF_FUNC_ktime_get_ns);
+	dt_load(e, 8, R1, FP, DT_FRAME_CPUS);
+	dt_mov(e, R2, R0);
+	dt_load(e, 8, R3, R1, offsetof(dt_kcpu_t, chill_since));
+	dt_alu_reg(e, BPF_SUB, R2, R3);
+	dt_jump_imm(e, BPF_JLT, R2, CHILL_INTERVAL, same);
+	dt_store(e, 8, R1, offsetof(dt_kcpu_t, chill_since), R0);
+	dt_store_imm(e, 8, R1, offsetof(dt_kcpu_t, chilled), 0);
+	dt_label_here(e, same);
+	dt_load(e, 8, R2, FP, slot);
+	dt_jump_imm(e, BPF_JGT, R2, CHILL_MAX, fault);
+	dt_load(e, 8, R3, R1, offsetof(dt_kcpu_t, chilled));
+	dt_alu_reg(e, BPF_ADD, R3, R2);
+	dt_jump_imm(e, BPF_JGT, R3, CHILL_MAX, fault);
+	dt_store(e, 8, R1, offsetof(dt_kcpu_t, chilled), R3);
+	dt_arg_slot(&args, slot);
+	dt_gen_support(cg, DT_SUPPORT_CHILL, &args);
+	cg->stack = mark;
+}
+
 /* ---- One of them --------------------------------------------------------------------- */
 
 /* Each argument that follows `first` is a value; none: the action's own empty field. */
@@ -292,6 +330,9 @@ void dt_gen_action(dt_cg_t *cg, const dt_stmt_t *s)
 		break;
 	case DT_ACTION_RAISE:
 		gen_raise(cg, call);
+		break;
+	case DT_ACTION_CHILL:
+		gen_chill(cg, call);
 		break;
 	default:
 		dt_cg_fail(cg, EDT_NOTHERE, call->line, "action %s() is not supported",

@@ -202,7 +202,7 @@ static void gen_quantize_bucket(dt_cg_t *cg)
 {
 	dt_emit_t *e = cg->e;
 	int negative = dt_label_new(e), zero = dt_label_new(e), done = dt_label_new(e),
-	    magnitude = dt_label_new(e);
+	    magnitude = dt_label_new(e), mark = cg->stack, slot;
 
 	dt_jump_imm(e, BPF_JEQ, R1, 0, zero);
 	dt_mov(e, R3, R1);
@@ -233,6 +233,13 @@ static void gen_quantize_bucket(dt_cg_t *cg)
 	dt_label_here(e, zero);
 	dt_alu_imm(e, BPF_MOV, R1, (int32_t)DTRACE_QUANTIZE_ZEROBUCKET);
 	dt_label_here(e, done);
+	/* The verifier knows which bucket each of the ways here leads to, and would follow all
+	 * of them on. A word of which a byte is written alone is just a number to it. */
+	slot = dt_stack_alloc(cg, 8);
+	dt_store(e, 8, FP, slot, R1);
+	dt_store_imm(e, 1, FP, slot + 7, 0);
+	dt_load(e, 4, R1, FP, slot);
+	cg->stack = mark;
 }
 
 /* R1 = 0 below base, 1 + (R1 - base) / step, levels + 1 from the limit on. */

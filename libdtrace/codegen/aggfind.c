@@ -186,30 +186,52 @@ static void gen_hash_loop(dt_emit_t *e, uint32_t words)
 	dt_jump_imm(e, BPF_JNE, R4, 0, loop);
 }
 
-/* Goes to differs unless the words at R2 and R4 are the same. */
-static void gen_compare_loop(dt_emit_t *e, uint32_t words, int differs)
+/* Goes to differs unless some words at R4 are those at R9: one branch for all of them. */
+static void gen_compare_words(dt_emit_t *e, uint32_t words, int differs)
 {
+	for (uint32_t i = 0; i < words; i++) {
+		dt_load(e, 8, i ? R3 : R2, R4, (int)(8 * i));
+		dt_load(e, 8, R0, R9, (int)(8 * i));
+		dt_alu_reg(e, BPF_XOR, i ? R3 : R2, R0);
+		if (i)
+			dt_alu_reg(e, BPF_OR, R2, R3);
+	}
+	dt_jump_imm(e, BPF_JNE, R2, 0, differs);
+}
+
+#define COMPARE_WORDS 16 /* in one round: the verifier follows 8,192 branches at most */
+
+/* Goes to differs unless the words at R4 are those of the key at R9. */
+static void gen_compare(dt_emit_t *e, uint32_t size, int differs)
+{
+	uint32_t rounds = size / 8 / COMPARE_WORDS;
 	int loop = dt_label_new(e);
 
-	dt_const(e, R5, words);
-	dt_label_here(e, loop);
-	dt_load(e, 8, R0, R2, 0);
-	dt_load(e, 8, R3, R4, 0);
-	dt_jump_reg(e, BPF_JNE, R0, R3, differs);
-	dt_alu_imm(e, BPF_ADD, R2, 8);
-	dt_alu_imm(e, BPF_ADD, R4, 8);
-	dt_alu_imm(e, BPF_SUB, R5, 1);
-	dt_jump_imm(e, BPF_JNE, R5, 0, loop);
+	if (size > INLINE_KEY_MAX) {
+		dt_const(e, R5, rounds);
+		dt_label_here(e, loop);
+		gen_compare_words(e, COMPARE_WORDS, differs);
+		dt_alu_imm(e, BPF_ADD, R4, 8 * COMPARE_WORDS);
+		dt_alu_imm(e, BPF_ADD, R9, 8 * COMPARE_WORDS);
+		dt_alu_imm(e, BPF_SUB, R5, 1);
+		dt_jump_imm(e, BPF_JNE, R5, 0, loop);
+		size -= rounds * 8 * COMPARE_WORDS;
+	}
+	if (size)
+		gen_compare_words(e, size / 8, differs);
 }
 
 /*
- * R1 = offset of the first entry of the chain: the one that is wanted is returned in R0, and
- * so is 0 when the chain is too long. Falls through at its end.
+ * R1 = offset of the first entry of the chain: the one that is wanted is returned, and so is
+ * 0 when the chain is too long. Falls through at its end.
+ *
+ * In the loop there is but one branch that goes on in it: several would double what the
+ * verifier has to follow, in each round. So the keys are compared outside; two different
+ * ones of the same hash (64 bits) are not to be expected, and cost a counted drop.
  */
 static void gen_walk(const dt_cgenv_t *env, dt_emit_t *e, const dt_finder_t *f, int fail)
 {
-	bool large = f->key_size > INLINE_KEY_MAX;
-	int loop = dt_label_new(e), next = dt_label_new(e), end = dt_label_new(e);
+	int loop = dt_label_new(e), match = dt_label_new(e), end = dt_label_new(e);
 
 	dt_alu_imm(e, BPF_MOV, R5, CHAIN_MAX);
 	dt_label_here(e, loop);
@@ -218,28 +240,21 @@ static void gen_walk(const dt_cgenv_t *env, dt_emit_t *e, const dt_finder_t *f, 
 	dt_mov(e, R4, R6);
 	dt_alu_reg(e, BPF_ADD, R4, R1);
 	dt_load(e, 8, R2, R4, offsetof(dt_kaggent_t, hash));
-	dt_jump_reg(e, BPF_JNE, R2, R8, next);
-	dt_load(e, 4, R2, R4, offsetof(dt_kaggent_t, varid));
-	dt_load(e, 8, R3, FP, FIND_VARID);
-	dt_jump_reg(e, BPF_JNE, R2, R3, next);
-	if (large) {
-		/* Two large keys of one hash do not happen; if they do, a value is dropped. */
-		dt_alu_imm(e, BPF_ADD, R4, sizeof(dt_kaggent_t));
-		dt_mov(e, R2, R9);
-		gen_compare_loop(e, f->key_size / 8, fail);
-	}
-	for (uint32_t i = 0; i < f->key_size && !large; i += 8) {
-		dt_load(e, 8, R2, R4, (int)(sizeof(dt_kaggent_t) + i));
-		dt_load(e, 8, R3, R9, (int)i);
-		dt_jump_reg(e, BPF_JNE, R2, R3, next);
-	}
-	dt_mov(e, R0, R1);
-	dt_exit(e);
-	dt_label_here(e, next);
+	dt_alu_reg(e, BPF_XOR, R2, R8);
+	dt_load(e, 4, R3, R4, offsetof(dt_kaggent_t, varid));
+	dt_load(e, 8, R0, FP, FIND_VARID);
+	dt_alu_reg(e, BPF_XOR, R3, R0);
+	dt_alu_reg(e, BPF_OR, R2, R3);
+	dt_jump_imm(e, BPF_JEQ, R2, 0, match);
 	dt_load(e, 4, R1, R4, offsetof(dt_kaggent_t, next));
 	dt_alu_imm(e, BPF_SUB, R5, 1);
 	dt_jump_imm(e, BPF_JNE, R5, 0, loop);
 	dt_jump(e, fail);
+	dt_label_here(e, match);
+	dt_alu_imm(e, BPF_ADD, R4, sizeof(dt_kaggent_t));
+	gen_compare(e, f->key_size, fail);
+	dt_mov(e, R0, R1);
+	dt_exit(e);
 	dt_label_here(e, end);
 }
 

@@ -41,7 +41,8 @@ static void begin_clause(dt_cg_t *cg, dt_ecb_t *ecb)
 
 static bool is_part_full(const dt_cg_t *cg)
 {
-	return cg->is_divided && (cg->e->ninsns - cg->part_insns > PART_INSNS ||
+	/* ERROR's clauses stand inside the one that has faulted, which is not left for them. */
+	return cg->is_divided && !cg->error_of && (cg->e->ninsns - cg->part_insns > PART_INSNS ||
 				  cg->e->nfixups - cg->part_jumps > PART_JUMPS);
 }
 

@@ -179,7 +179,7 @@ static void gen_bucket(dt_cg_t *cg, uint32_t total)
 	dt_str_t bucket = {DT_STR_SCRATCH, (int)dt_scratch_alloc(cg, total), total};
 
 	/* The clause's statements that follow must not have it for something else. */
-	cg->scratch_base = cg->scratch;
+	dt_scratch_keep(cg);
 	dt_str_address(cg, &bucket, R0);
 }
 

@@ -35,7 +35,8 @@
 	DT_SUPPORT(BCOPY, dt_bcopy, 4, 0)	/* to, from, size: 0, -1 from, -2 to is bad */ \
 	DT_SUPPORT(COPYINTO, dt_copyinto, 4, 0)                                              \
 	DT_SUPPORT(D_PATH, dt_d_path, 4, 0)	/* result, buffer, struct path *: 0, -1 */   \
-	DT_SUPPORT(PROGENYOF, dt_progenyof, 2, 0) /* pid: 0, 1 */
+	DT_SUPPORT(PROGENYOF, dt_progenyof, 2, 0) /* pid: 0, 1 */                            \
+	DT_SUPPORT(CHILL, dt_chill, 2, 0)	/* ns */
 
 typedef enum dt_support {
 #define DT_SUPPORT(id, function, arity, last) DT_SUPPORT_##id,

@@ -10,6 +10,7 @@
 #include <signal.h>
 #include <string.h>
 
+#include "arch.h"
 #include "codegen/cg.h"
 
 bool dt_ecb_one_key(const dt_ecb_t *ecb)
@@ -78,6 +79,25 @@ static void gen_pc_side(dt_cg_t *cg, int dst, bool kernel)
 	dt_label_here(cg->e, keep);
 }
 
+/* By helper: what such a program's context holds itself are typed pointers, with which the
+ * verifier does not let one count. */
+static void gen_function_value(dt_cg_t *cg, const dt_argsource_t *s, int dst)
+{
+	dt_emit_t *e = cg->e;
+	bool is_result = s->kind == DT_ARG_FUNCRET;
+	int mark = cg->stack, slot = dt_stack_alloc(cg, 8), value = is_result ? R2 : R3;
+
+	dt_store_imm(e, 8, FP, slot, 0);
+	dt_load(e, 8, R1, FP, DT_FRAME_CTX);
+	if (!is_result)
+		dt_alu_imm(e, BPF_MOV, R2, (int32_t)s->offset);
+	dt_mov(e, value, FP);
+	dt_alu_imm(e, BPF_ADD, value, slot);
+	dt_call(e, is_result ? BPF_FUNC_get_func_ret : BPF_FUNC_get_func_arg);
+	dt_load(e, 8, dst, FP, slot);
+	cg->stack = mark;
+}
+
 /* How a process ended, from its exit code: the signal in the low 7 bits, then the core
  * dump's flag. */
 static void gen_status(dt_cg_t *cg, int dst)
@@ -112,6 +132,10 @@ void dt_gen_argument(dt_cg_t *cg, const dt_argsource_t *s, int dst)
 	case DT_ARG_KREAD2:
 	case DT_ARG_UREAD:
 		gen_memory(cg, s, dst);
+		break;
+	case DT_ARG_FUNCARG:
+	case DT_ARG_FUNCRET:
+		gen_function_value(cg, s, dst);
 		break;
 	case DT_ARG_COOKIE:
 		dt_load(e, 8, R1, FP, DT_FRAME_CTX);
@@ -290,6 +314,48 @@ static void gen_stackdepth(dt_cg_t *cg, int dst, int flags)
 	dt_alu_imm(e, BPF_RSH, dst, 3);
 }
 
+/* The second frame of a stack: who has called what the probe is in; 0: there is none. */
+static void gen_caller(dt_cg_t *cg, int dst, int flags)
+{
+	dt_emit_t *e = cg->e;
+	int mark = cg->stack, slot = dt_stack_alloc(cg, 8), none = dt_label_new(e);
+
+	dt_load(e, 8, R1, FP, DT_FRAME_CTX);
+	dt_mov(e, R2, FP);
+	dt_alu_imm(e, BPF_ADD, R2, slot);
+	dt_alu_imm(e, BPF_MOV, R3, 8);
+	dt_alu_imm(e, BPF_MOV, R4, flags + 1); /* frames to skip */
+	dt_call(e, BPF_FUNC_get_stack);
+	dt_alu_imm(e, BPF_MOV, dst, 0);
+	dt_jump_imm(e, BPF_JSLT, R0, 8, none);
+	dt_load(e, 8, dst, FP, slot);
+	dt_label_here(e, none);
+	cg->stack = mark;
+}
+
+/* uregs[n]: the thread's registers as it entered the kernel, a word each. */
+static void gen_uregs(dt_cg_t *cg, const dt_node_t *n, int dst)
+{
+	dt_emit_t *e = cg->e;
+	int mark = cg->stack, slot = dt_stack_alloc(cg, 8), index = dt_stack_alloc(cg, 8);
+
+	dt_gen_expr(cg, n->list, dst);
+	dt_store(e, 8, FP, index, dst);
+	dt_jump_imm(e, BPF_JGE, dst, DT_ARCH_NREGISTERS,
+		    dt_fault_label(cg, DTRACEFLT_BADINDEX, -1, index));
+	dt_call(e, BPF_FUNC_get_current_task_btf);
+	dt_mov(e, R1, R0);
+	dt_call(e, BPF_FUNC_task_pt_regs);
+	dt_mov(e, dst, R0);
+	dt_gen_forget(cg, dst, R1);
+	dt_load(e, 8, R1, FP, index);
+	dt_alu_imm(e, BPF_LSH, R1, 3);
+	dt_alu_reg(e, BPF_ADD, dst, R1);
+	dt_gen_read_kernel(cg, slot, 8, dst);
+	dt_load(e, 8, dst, FP, slot);
+	cg->stack = mark;
+}
+
 void dt_gen_builtin(dt_cg_t *cg, const dt_node_t *n, int dst)
 {
 	dt_emit_t *e = cg->e;
@@ -348,8 +414,17 @@ void dt_gen_builtin(dt_cg_t *cg, const dt_node_t *n, int dst)
 		dt_load(e, 8, dst, R1, 0);
 		dt_alu_reg(e, BPF_ADD, dst, R0);
 		break;
+	case DT_VAR_CALLER:
+		gen_caller(cg, dst, dt_inner_frames(cg));
+		break;
+	case DT_VAR_UCALLER:
+		gen_caller(cg, dst, BPF_F_USER_STACK);
+		break;
 	case DT_VAR_STACKDEPTH:
-		gen_stackdepth(cg, dst, 0);
+		gen_stackdepth(cg, dst, dt_inner_frames(cg));
+		break;
+	case DT_VAR_UREGS:
+		gen_uregs(cg, n, dst);
 		break;
 	case DT_VAR_USTACKDEPTH:
 		gen_stackdepth(cg, dst, BPF_F_USER_STACK);

@@ -387,6 +387,27 @@ int dt_json_record(dtrace_hdl_t *hdl, FILE *fp, const dt_eprobe_t *ep, dtrace_pr
 	}
 }
 
+const char *dtrace_print_json(dtrace_hdl_t *hdl, const dtrace_probedata_t *pd,
+			      const dtrace_recdesc_t *rec)
+{
+	const dt_eprobe_t *ep = &hdl->consumer->eprobes[pd->dtpda_edesc->dtepd_epid - 1];
+	dt_outbuf_t *out = json_out(hdl);
+	typed_t typed = {.hdl = hdl, .out = out, .data = pd->dtpda_data, .size = rec->dtrd_size};
+	dt_type_t *type = ep->ecb->plan->fields[rec - pd->dtpda_edesc->dtepd_rec].type;
+
+	/* With oformat=json the buffer holds the line that the value goes into. */
+	if (rec->dtrd_action != DTRACEACT_PRINT || dt_is_json(hdl)) {
+		dt_set_errno(hdl, EDT_BADRECORD);
+		return NULL;
+	}
+	if (out == NULL)
+		return NULL;
+	out->length = 0;
+	if (put_typed(&typed, type, 0, 0, 0, 0) != 0 || dt_out_bytes(hdl, out, "", 1) != 0)
+		return NULL;
+	return out->text;
+}
+
 /* Ends the line that begins at the mark, writes it and takes it back. */
 static int put_line(dtrace_hdl_t *hdl, FILE *fp, dt_outbuf_t *out, size_t mark)
 {

@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <gelf.h>
 #include <libelf.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -16,6 +17,8 @@
 
 #include "consume/userobj.h"
 
+#define DEBUG_DIRECTORY "/usr/lib/debug/.build-id/"
+#define BUILD_ID_MAX 64 /* bytes */
 #define OVERLAP_MAX 16
 #define PERF_CHUNK 65536
 #define PERF_SIZE_MAX (256L << 20)
@@ -200,34 +203,108 @@ static bool read_symbols(dt_symtab_t *table, Elf *elf, Elf_Scn *section)
 	return true;
 }
 
-/* The full symbol table, or what is left in a stripped file: the dynamic one. */
-static Elf_Scn *find_symbols(Elf *elf)
+static Elf_Scn *find_section(Elf *elf, uint32_t type)
 {
-	Elf_Scn *section = NULL, *dynamic = NULL;
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
 
 	while ((section = elf_nextscn(elf, section)) != NULL) {
-		GElf_Shdr header;
-
-		if (gelf_getshdr(section, &header) == NULL)
-			continue;
-		if (header.sh_type == SHT_SYMTAB)
+		if (gelf_getshdr(section, &header) != NULL && header.sh_type == type)
 			return section;
-		if (header.sh_type == SHT_DYNSYM)
-			dynamic = section;
 	}
-	return dynamic;
+	return NULL;
+}
+
+/* The file's build-id; its length, 0: it has none. */
+static size_t find_build_id(Elf *elf, const unsigned char **id)
+{
+	Elf_Scn *section = NULL;
+
+	while ((section = elf_nextscn(elf, section)) != NULL) {
+		size_t at = 0, next, name, desc;
+		GElf_Shdr header;
+		GElf_Nhdr note;
+		Elf_Data *data;
+
+		if (gelf_getshdr(section, &header) == NULL || header.sh_type != SHT_NOTE ||
+		    (data = elf_getdata(section, NULL)) == NULL)
+			continue;
+		for (; (next = gelf_getnote(data, at, &note, &name, &desc)) != 0; at = next) {
+			const char *bytes = data->d_buf;
+
+			if (note.n_type != NT_GNU_BUILD_ID ||
+			    note.n_namesz != sizeof(ELF_NOTE_GNU) ||
+			    memcmp(bytes + name, ELF_NOTE_GNU, sizeof(ELF_NOTE_GNU)) != 0)
+				continue;
+			*id = (const unsigned char *)bytes + desc;
+			return note.n_descsz;
+		}
+	}
+	return 0;
+}
+
+/* The file that has what was stripped of this one, where packages of debug symbols put it:
+ * a descriptor, or -1. */
+static int open_debug_file(Elf *elf)
+{
+	char path[sizeof(DEBUG_DIRECTORY) + 2 * BUILD_ID_MAX + 16];
+	const unsigned char *id;
+	size_t n = find_build_id(elf, &id);
+	int length;
+
+	if (n < 2 || n > BUILD_ID_MAX)
+		return -1;
+	length = snprintf(path, sizeof(path), DEBUG_DIRECTORY "%02x/", id[0]);
+	for (size_t i = 1; i < n; i++)
+		length += snprintf(path + length, sizeof(path) - (size_t)length, "%02x", id[i]);
+	snprintf(path + length, sizeof(path) - (size_t)length, ".debug");
+	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+}
+
+/* The full symbol table: the file's own, or its debug file's. False: out of memory; *found
+ * tells whether there is one. */
+static bool read_full_symbols(dt_symtab_t *table, Elf *elf, bool *found)
+{
+	Elf_Scn *section = find_section(elf, SHT_SYMTAB);
+	bool ok = true;
+	Elf *debug;
+	int fd;
+
+	*found = section != NULL;
+	if (section != NULL)
+		return read_symbols(table, elf, section);
+	fd = open_debug_file(elf);
+	if (fd < 0)
+		return true;
+	debug = elf_begin(fd, ELF_C_READ, NULL);
+	section = debug != NULL ? find_section(debug, SHT_SYMTAB) : NULL;
+	*found = section != NULL;
+	if (section != NULL)
+		ok = read_symbols(table, debug, section);
+	elf_end(debug);
+	close(fd);
+	return ok;
+}
+
+/* What is left in a stripped file is the dynamic table. */
+static bool read_all_symbols(dt_symtab_t *table, Elf *elf)
+{
+	Elf_Scn *dynamic;
+	bool found;
+
+	if (!read_full_symbols(table, elf, &found))
+		return false;
+	dynamic = found ? NULL : find_section(elf, SHT_DYNSYM);
+	return dynamic == NULL || read_symbols(table, elf, dynamic);
 }
 
 static dt_symtab_t *read_elf(Elf *elf)
 {
 	dt_symtab_t *table = dt_symtab_new();
-	Elf_Scn *section;
 
 	if (table == NULL || elf == NULL || elf_kind(elf) != ELF_K_ELF)
 		return table;
-	section = find_symbols(elf);
-	if (!read_segments(table, elf) ||
-	    (section != NULL && !read_symbols(table, elf, section))) {
+	if (!read_segments(table, elf) || !read_all_symbols(table, elf)) {
 		dt_symtab_destroy(table);
 		return NULL;
 	}

@@ -68,7 +68,7 @@ typedef struct dt_kcpu {
 	uint64_t switched_at; /* ns: the running thread came on this CPU (vtimestamp) */
 	uint32_t wraps; /* bufpolicy ring: how often the buffers have changed */
 	uint32_t aggregation_index; /* of the active buffer: CPU x 2 + aggregation_active */
-	uint64_t pad[2];
+	uint64_t chill_since, chilled; /* ns: of the last second, how much chill() has used */
 } dt_kcpu_t;
 
 _Static_assert(sizeof(dt_kcpu_t) == 128, "a CPU's words share no cache line with another's");

@@ -66,6 +66,7 @@ typedef struct dt_loadkind {
 	enum bpf_prog_type type;
 	int attach_type; /* expected_attach_type, or 0 */
 	uint32_t flags;	 /* BPF_F_* */
+	uint32_t btf_id; /* of the kernel function it is for, or 0 */
 } dt_loadkind_t;
 
 static const dt_loadkind_t dt_own_kind = {.type = BPF_PROG_TYPE_RAW_TRACEPOINT};
@@ -75,7 +76,7 @@ static int load(dtrace_hdl_t *hdl, dt_enabling_t *en, const dt_loadkind_t *kind,
 {
 	LIBBPF_OPTS(bpf_prog_load_opts, opts,
 		    .expected_attach_type = (enum bpf_attach_type)kind->attach_type,
-		    .prog_flags = kind->flags);
+		    .prog_flags = kind->flags, .attach_btf_id = kind->btf_id);
 	int got;
 
 	resolve_maps(en, e);
@@ -98,6 +99,7 @@ static const char *program_name(const dt_program_t *p)
 	case DT_ATTACH_SELF:
 		return p->ecbs[0]->name;
 	case DT_ATTACH_RAWTP:
+	case DT_ATTACH_FUNCTION:
 		return p->attach->target;
 	case DT_ATTACH_UPROBE:
 		return p->attach->is_return ? "dt_uretprobe" : "dt_uprobe";
@@ -111,10 +113,14 @@ int dt_programs_load(dtrace_hdl_t *hdl, dt_enabling_t *en)
 	for (uint32_t i = 0; i < en->nprograms; i++) {
 		dt_program_t *p = en->programs[i];
 		dt_loadkind_t kind = {.type = p->attach->prog_type,
-				      .flags = p->may_sleep ? BPF_F_SLEEPABLE : 0};
+				      .flags = p->may_sleep ? BPF_F_SLEEPABLE : 0,
+				      .btf_id = p->attach->btf_id};
 
 		if (p->attach->kind == DT_ATTACH_UPROBE)
 			kind.attach_type = dt_uprobe_attach_type(en);
+		else if (p->attach->kind == DT_ATTACH_FUNCTION)
+			kind.attach_type =
+			    p->attach->is_return ? BPF_TRACE_FEXIT : BPF_TRACE_FENTRY;
 		if (load(hdl, en, &kind, program_name(p), &p->code, &p->fd) != 0)
 			return -1;
 	}
@@ -154,6 +160,18 @@ static int attach_rawtp(dtrace_hdl_t *hdl, dt_program_t *p)
 
 	if (fd < 0)
 		return dt_set_error(hdl, EDT_ATTACH, "failed to attach to the tracepoint %s: %s",
+				    p->attach->target, strerror(-fd));
+	p->links[p->nlinks++] = fd;
+	return 0;
+}
+
+static int attach_function(dtrace_hdl_t *hdl, dt_program_t *p)
+{
+	/* The program knows its function: the name is not asked for. */
+	int fd = bpf_raw_tracepoint_open(NULL, p->fd);
+
+	if (fd < 0)
+		return dt_set_error(hdl, EDT_ATTACH, "failed to attach to the function %s: %s",
 				    p->attach->target, strerror(-fd));
 	p->links[p->nlinks++] = fd;
 	return 0;
@@ -228,6 +246,8 @@ int dt_programs_attach(dtrace_hdl_t *hdl, dt_enabling_t *en)
 			err = attach_counter(hdl, en, p);
 		else if (p->attach->kind == DT_ATTACH_UPROBE)
 			err = dt_uprobes_attach(hdl, en, p);
+		else if (p->attach->kind == DT_ATTACH_FUNCTION)
+			err = attach_function(hdl, p);
 		if (err != 0)
 			return -1;
 	}

@@ -282,3 +282,50 @@ dt_node_t *dt_check_args(dt_compile_t *c, dt_node_t *at, dt_node_t *index)
 	return translated_argument(c, at, n, value,
 				   argument_type(c, at, n, argument.xlate));
 }
+
+/* ---- For those who list probes ------------------------------------------------------ */
+
+typedef struct dt_argnames {
+	dt_probe_t *probe;
+	const char **names;
+	int count;
+} dt_argnames_t;
+
+static void name_arguments(dt_compile_t *c, void *argument)
+{
+	dt_argnames_t *list = argument;
+	const dt_probe_t *probe = list->probe;
+	const dt_probedecl_t *decl =
+	    dt_probedecl_find(c, probe->desc.dtpd_provider, probe->desc.dtpd_name);
+	char name[DT_TYPESTR];
+	const char *text;
+
+	list->count = decl != NULL ? (int)decl->args.count : probe->nargs;
+	list->names =
+	    dt_arena_alloc(c->hdl->arena, ((size_t)list->count + 1) * sizeof(*list->names));
+	for (int i = 0; i < list->count && list->names != NULL; i++) {
+		if (decl != NULL)
+			text = dt_type_name(decl->args.types[i], name, sizeof(name));
+		else if (probe->argxlates != NULL && probe->argxlates[i] != NULL)
+			text = probe->argxlates[i];
+		else
+			text = probe->argtypes[i];
+		list->names[i] = dt_arena_strndup(c->hdl->arena, text, strlen(text));
+		if (list->names[i] == NULL)
+			list->names = NULL;
+	}
+	if (list->names == NULL)
+		dt_compile_error(c, D_NOMEM, 0, 0, "out of memory");
+}
+
+int dt_args_names(dtrace_hdl_t *hdl, dt_probe_t *probe, const char ***names, int *count)
+{
+	dt_argnames_t list = {.probe = probe};
+
+	if (dt_probe_type(hdl, probe) != 0 ||
+	    dt_compile_run(hdl, name_arguments, &list) != 0)
+		return -1;
+	*names = list.names;
+	*count = list.count;
+	return 0;
+}

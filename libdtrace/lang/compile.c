@@ -161,7 +161,6 @@ typedef struct dt_source {
 	const char *text;
 	size_t length;
 	const char *library; /* its name, for a D library; NULL: a program */
-	dt_type_t **type;    /* the text is a type's name: where the type goes */
 	dtrace_probespec_t spec;
 	uint32_t cflags;
 	int argc;
@@ -183,10 +182,6 @@ static void compile_source(dt_compile_t *cc, const dt_source_t *source)
 		cc->first_line += dt_source_add(cc->hdl, source->library);
 		cc->cflags &= ~(uint32_t)(DTRACE_C_CPP | DTRACE_C_PSPEC);
 		cc->cflags |= DTRACE_C_EMPTY;
-	}
-	if (source->type != NULL) {
-		*source->type = dt_parse_type(cc, source->text);
-		return;
 	}
 	if (cc->cflags & DTRACE_C_CPP)
 		dt_cpp_run(cc);
@@ -242,12 +237,45 @@ dtrace_prog_t *dt_compile_library(dtrace_hdl_t *hdl, const char *text, size_t le
 	return compile(hdl, &source);
 }
 
+int dt_compile_run(dtrace_hdl_t *hdl, void (*run)(dt_compile_t *, void *), void *argument)
+{
+	dt_compile_t *cc = compile_begin(hdl);
+	jmp_buf unwind;
+
+	if (cc == NULL)
+		return -1;
+	cc->unwind = &unwind;
+	if (setjmp(unwind) != 0) {
+		compile_fail(cc);
+		return -1;
+	}
+	cc->cflags = hdl->cflags;
+	run(cc, argument);
+	/* What the handle has been told of may lie in the arena. */
+	if (cc->undo == NULL)
+		compile_fail(cc);
+	else
+		compile_end(cc);
+	return 0;
+}
+
+typedef struct dt_typetext {
+	const char *text;
+	dt_type_t *type;
+} dt_typetext_t;
+
+static void run_type(dt_compile_t *cc, void *argument)
+{
+	dt_typetext_t *text = argument;
+
+	text->type = dt_parse_type(cc, text->text);
+}
+
 dt_type_t *dt_compile_type(dtrace_hdl_t *hdl, const char *text)
 {
-	dt_type_t *type = NULL;
-	const dt_source_t source = {.text = text, .length = strlen(text), .type = &type};
+	dt_typetext_t type = {.text = text};
 
-	return compile(hdl, &source) != NULL ? type : NULL;
+	return dt_compile_run(hdl, run_type, &type) == 0 ? type.type : NULL;
 }
 
 /* ---- The public functions ---------------------------------------------- */

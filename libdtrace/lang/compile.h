@@ -57,6 +57,9 @@ typedef struct dt_compile {
 dtrace_prog_t *dt_compile_program(dtrace_hdl_t *, const char *text, size_t length,
 				  dtrace_probespec_t, uint32_t cflags, int argc,
 				  char *const argv[]);
+/* Calls the function within a compile of its own, for what needs one: the libraries of D,
+ * types by name. 0, or -1 with the handle's error set when it raised one. */
+int dt_compile_run(dtrace_hdl_t *, void (*run)(dt_compile_t *, void *), void *argument);
 /* A type by its name in D, such as "struct task_struct *". NULL with the error set. */
 dt_type_t *dt_compile_type(dtrace_hdl_t *, const char *text);
 /* The same for a D library; name: for messages. */
@@ -91,6 +94,11 @@ void dt_ident_modify(dt_compile_t *, dt_ident_t *);
 /* A built-in by its name: variable, subroutine, action, aggregating function; NULL. */
 const dt_ident_t *dt_builtin_lookup(const char *name);
 const char *dt_errtag_name(dt_errtag_t);
+
+/* check_probe.c. The names of the types of a probe's args[], in the handle's memory. 0, or -1
+ * with the handle's error set. */
+struct dt_probe;
+int dt_args_names(dtrace_hdl_t *, struct dt_probe *, const char ***names, int *count);
 
 /* decl.c, for prototypes in builtins.def: parses a type name such as "struct x *". */
 dt_type_t *dt_parse_type(dt_compile_t *, const char *text);

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "handle.h"
+#include "lang/compile.h"
 #include "provider/provider.h"
 
 #define DT_PROBEHASH_MIN 64 /* a power of two */
@@ -605,13 +606,10 @@ int dtrace_probe_info(dtrace_hdl_t *hdl, const dtrace_probedesc_t *desc,
 		return -1;
 	if (!probe)
 		return dt_set_errno(hdl, EDT_NOPROBE);
-	if (dt_probe_type(hdl, probe) != 0)
+	if (dt_args_names(hdl, probe, &info->dtp_argv, &info->dtp_argc) != 0)
 		return -1;
 	info->dtp_attr = probe->provider->attributes;
 	info->dtp_arga = probe->provider->arguments;
-	/* The public structure is older than const: nobody writes through it. */
-	info->dtp_argv = (const char **)(uintptr_t)probe->argtypes;
-	info->dtp_argc = probe->nargs;
 	return 0;
 }
 

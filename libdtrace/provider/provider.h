@@ -26,6 +26,8 @@ typedef enum dt_argkind {
 	DT_ARG_KREAD2, /* kernel memory at offset2 from the pointer that KREAD gives */
 	DT_ARG_UREAD, /* user memory at offset from the pointer at context + base, and the
 		       * word at context + offset2 times scale */
+	DT_ARG_FUNCARG, /* argument offset of the kernel function that is entered or left */
+	DT_ARG_FUNCRET, /* what that function returns */
 	DT_ARG_COOKIE, /* the number that the attachment was given */
 	DT_ARG_TASK,  /* the address of the current thread's task_struct */
 	DT_ARG_TID, DT_ARG_PID, /* the current thread's, its process's number */
@@ -74,7 +76,8 @@ typedef enum dt_attachkind {
 	DT_ATTACH_ERROR,  /* compiled into the programs that can fault */
 	DT_ATTACH_RAWTP,  /* raw tracepoint target */
 	DT_ATTACH_SAMPLE, /* counter: after every period of its units, on one CPU or on all */
-	DT_ATTACH_UPROBE  /* places in user programs: sites */
+	DT_ATTACH_UPROBE, /* places in user programs: sites */
+	DT_ATTACH_FUNCTION /* kernel function target, by a BPF trampoline */
 } dt_attachkind_t;
 
 /* A place in a user program. Several of one attach point share its program, which learns
@@ -99,7 +102,8 @@ typedef struct dt_attachpoint {
 	uint64_t event;		 /* SAMPLE: its number, PERF_COUNT_* */
 	bool no_user, no_kernel; /* SAMPLE: what happens there does not count */
 	bool every_cpu;		 /* SAMPLE */
-	bool is_return;		 /* UPROBE: runs when the function at the site returns */
+	bool is_return;		 /* UPROBE, FUNCTION: runs when the function returns */
+	uint32_t btf_id;	 /* FUNCTION: its number in the kernel's BTF */
 	dt_usersite_t *sites;	 /* UPROBE */
 	uint32_t nsites, site_capacity;
 	dt_condition_t *conditions; /* all must hold */
@@ -157,7 +161,8 @@ extern const dt_provider_t *const dt_providers[];
 extern const dt_provider_t dt_provider_dtrace, dt_provider_profile, dt_provider_syscall,
     dt_provider_sdt, dt_provider_rawtp, dt_provider_pid, dt_provider_usdt, dt_provider_proc,
     dt_provider_sched, dt_provider_io, dt_provider_vminfo, dt_provider_sysinfo,
-    dt_provider_lockstat, dt_provider_ip, dt_provider_tcp, dt_provider_udp, dt_provider_cpc;
+    dt_provider_lockstat, dt_provider_ip, dt_provider_tcp, dt_provider_udp, dt_provider_cpc,
+    dt_provider_fbt;
 
 /*
  * Numbers of the probes that every handle can have: the first of each provider. They do not

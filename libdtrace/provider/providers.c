@@ -16,6 +16,7 @@ const dt_provider_t *const dt_providers[] = {
     &dt_provider_udp,
     &dt_provider_lockstat,
     &dt_provider_cpc,
+    &dt_provider_fbt,
     &dt_provider_sdt,
     &dt_provider_rawtp,
     &dt_provider_pid,

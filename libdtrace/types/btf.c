@@ -27,6 +27,8 @@
 
 #define BTF_FILE "/sys/kernel/btf/vmlinux"
 #define INDEX_STEP 16
+/* Of a function that a program can be attached to: the kernel's MAX_BPF_FUNC_ARGS. */
+#define FUNCTION_ARGS_MAX 12
 
 typedef struct dt_btf {
 	char *data; /* the whole file */
@@ -641,6 +643,78 @@ int dt_btf_typedefs(dtrace_hdl_t *hdl, const char *prefix, dt_btf_name_f *f, voi
 			rv = f(hdl, name + length, arg);
 	}
 	return rv;
+}
+
+/* Whether a value of the type goes through a register. */
+static bool is_word(dt_btf_t *btf, uint32_t id)
+{
+	const struct btf_type *record;
+
+	while ((record = record_by_id(btf, id)) != NULL) {
+		switch (BTF_INFO_KIND(record->info)) {
+		case BTF_KIND_INT:
+		case BTF_KIND_ENUM:
+		case BTF_KIND_ENUM64:
+			return record->size <= sizeof(uint64_t);
+		case BTF_KIND_PTR:
+			return true;
+		case BTF_KIND_TYPEDEF:
+		case BTF_KIND_CONST:
+		case BTF_KIND_VOLATILE:
+		case BTF_KIND_RESTRICT:
+		case BTF_KIND_TYPE_TAG:
+			id = record->type;
+			break;
+		default:
+			return false;
+		}
+	}
+	return false;
+}
+
+static bool is_attachable(dt_btf_t *btf, const struct btf_type *function)
+{
+	const struct btf_type *proto = record_by_id(btf, function->type);
+	const struct btf_param *params = (const void *)(proto + 1);
+	uint32_t n;
+
+	if (proto == NULL || BTF_INFO_KIND(proto->info) != BTF_KIND_FUNC_PROTO)
+		return false;
+	n = BTF_INFO_VLEN(proto->info);
+	if (n > FUNCTION_ARGS_MAX || (proto->type != 0 && !is_word(btf, proto->type)))
+		return false;
+	for (uint32_t i = 0; i < n; i++) {
+		if (!is_word(btf, params[i].type))
+			return false;
+	}
+	return true;
+}
+
+int dt_btf_functions(dtrace_hdl_t *hdl, dt_btf_name_f *f, void *arg)
+{
+	dt_btf_t *btf = btf_open(hdl);
+	const char *at;
+	int rv = 0;
+
+	if (btf == NULL)
+		return -1;
+	for (at = btf->types; at != NULL && rv == 0; at = record_next(btf, at)) {
+		const struct btf_type *record = (const void *)at;
+		const char *name = string_at(btf, record->name_off);
+
+		if (BTF_INFO_KIND(record->info) == BTF_KIND_FUNC && name != NULL &&
+		    is_attachable(btf, record))
+			rv = f(hdl, name, arg);
+	}
+	return rv;
+}
+
+uint32_t dt_btf_function_id(dtrace_hdl_t *hdl, const char *name)
+{
+	dt_btf_t *btf = btf_open(hdl);
+	uint32_t name_off = btf == NULL ? 0 : string_find(btf, name);
+
+	return name_off == 0 ? 0 : record_find(btf, 1u << BTF_KIND_FUNC, name_off);
 }
 
 /* ---- Per-CPU variables --------------------------------------------------- */

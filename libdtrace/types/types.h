@@ -127,6 +127,11 @@ int dt_kernel_member(struct dtrace_hdl *, const char *structure, const char *mem
  * follows it; until one returns non-0, which is returned. -1: the handle's error is set. */
 typedef int dt_btf_name_f(struct dtrace_hdl *, const char *rest, void *);
 int dt_btf_typedefs(struct dtrace_hdl *, const char *prefix, dt_btf_name_f *, void *);
+/* The same for each function that a program of the kernel can be attached to: of a fixed
+ * number of arguments that are numbers or pointers. */
+int dt_btf_functions(struct dtrace_hdl *, dt_btf_name_f *, void *);
+/* The function's number in the kernel's BTF; 0: it is not there. */
+uint32_t dt_btf_function_id(struct dtrace_hdl *, const char *name);
 void dt_types_fini(struct dtrace_hdl *);
 
 #endif

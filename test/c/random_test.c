@@ -124,7 +124,8 @@ static value_t arithmetic(const char *operator, value_t a, value_t b)
 	case '-':
 		return fit(a, x - y);
 	case '*':
-		return fit(a, x * y);
+		/* Unsigned: two 64-bit values can have a product of 128 bits. */
+		return fit(a, (__int128)((unsigned __int128)x * (unsigned __int128)y));
 	case '/':
 		return fit(a, x / y);
 	case '%':

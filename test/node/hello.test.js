@@ -61,6 +61,20 @@ test('examples/hello.js prints hello world', () => {
 	    'hello world\n');
 });
 
+test('examples/files.js names the files that a command opens', () => {
+	const file = path.join(root, 'examples', 'files.js');
+
+	assert.match(execFileSync(process.execPath, [file, 'cat', '/proc/version'],
+	    { encoding: 'utf8' }), / us {4}\/proc\/version\n(.|\n)*nanoseconds\n/);
+});
+
+test('examples/syscalls.js counts system calls by program', () => {
+	const file = path.join(root, 'examples', 'syscalls.js');
+
+	assert.match(execFileSync(process.execPath, [file], { encoding: 'utf8' }),
+	    /^PROGRAM +CALLS +PER SECOND\n(.+ +\d+ +\d+\.\d\n)+total +\d+ +\d+\.\d\n$/);
+});
+
 test('a program elsewhere requires or imports the package', () => {
 	const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'dtrace-async-'));
 	const run = (...args) =>

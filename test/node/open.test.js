@@ -8,7 +8,7 @@ const { once } = require('node:events');
 const path = require('node:path');
 const { test } = require('node:test');
 const dtrace = require('dtrace-async');
-const { caller, kernelObjects, run, sleep } = require('./helper');
+const { caller, kernelObjects, run } = require('./helper');
 
 const root = JSON.stringify(path.join(__dirname, '..', '..'));
 
@@ -251,14 +251,22 @@ test('a process is traced by its pid, and lives on', async () => {
 	await assert.rejects(dtrace.open({ target: child.pid }), /couldn't grab process/);
 });
 
-test('the end of a process by a signal is told', async () => {
+test('the end of a command by a signal is told', async () => {
+	const dt = await dtrace.open({ target: ['sh', '-c', 'kill -9 $$'] });
+	const ended = once(dt, 'procexit');
+
+	await dt.run('syscall:::entry /pid == $target/ { @ = count(); }');
+	assert.deepEqual(await ended, [{ pid: dt.target, status: null, signal: 9 }]);
+	await dt.close();
+});
+
+test('that of somebody else\'s process is told, but not how', async () => {
 	const child = spawn('sleep', ['100']);
 	const dt = await dtrace.open({ target: child.pid });
 	const ended = once(dt, 'procexit');
 
 	await dt.run('syscall:::entry /pid == $target/ { @ = count(); }');
-	await sleep(50);
 	child.kill('SIGTERM');
-	assert.equal((await ended)[0].pid, child.pid);
+	assert.deepEqual(await ended, [{ pid: child.pid, status: null, signal: null }]);
 	await dt.close();
 });

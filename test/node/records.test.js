@@ -114,6 +114,34 @@ test('tracemem is a Buffer', async () => {
 	assert.equal(bytes.length, 16);
 });
 
+test('tracemem of a length known when it fires is a Buffer of that length', async () => {
+	const [bytes, size] = await data('n = 5; tracemem(curthread, 16, n); trace(n);');
+
+	assert.ok(Buffer.isBuffer(bytes));
+	assert.equal(bytes.length, 5);
+	assert.equal(size, 5);
+});
+
+const STRUCT = 'enum colour { RED, GREEN }; struct inner { unsigned long big; int list[3]; }; ' +
+    'struct outer { int a; char text[8]; enum colour c; struct inner in; int f : 3; }; ' +
+    'struct outer o; BEGIN { o.a = -1; o.c = GREEN; o.in.big = 9007199254740993; ' +
+    'o.in.list[1] = 7; print(o); print(o.a); exit(0); }';
+
+test('what print() was given is an object', async () => {
+	const [{ data: [outer, a] }] = await records(STRUCT);
+
+	assert.deepEqual(outer, { a: -1, text: '', c: 'GREEN',
+		in: { big: 9007199254740992, list: [0, 7, 0] }, f: 0 });
+	assert.equal(a, -1);
+});
+
+test('it is exact with bigint', async () => {
+	const [{ data: [outer] }] = await records(STRUCT, { bigint: true });
+
+	assert.equal(outer.in.big, 9007199254740993n);
+	assert.equal(outer.a, -1);
+});
+
 test('a struct is a Buffer, a stack or a string as a key is what it is as a value', async () => {
 	const dt = await dtrace.open();
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Everything that the package offers, as a program in TypeScript uses it. Never run. */
 import { Aggregation, Bucket, Consumer, createConsumer, Drop, DTraceError, Fault, Frame,
-	ListedProbe, listProbes, open, Probe, ProcessEnd, TracedRecord, Value }
+	ListedProbe, listProbes, open, Printed, Probe, ProcessEnd, TracedRecord, Value }
 	from 'dtrace-async';
 import { Consumer as SyncConsumer } from 'dtrace-async/sync';
 
@@ -87,9 +87,11 @@ function describe(value: Value): string {
 	if (Buffer.isBuffer(value))
 		return value.toString('hex');
 	if (Array.isArray(value))
-		return value.map((frame: Frame) => `${frame.module}\`${frame.symbol}+` +
+		return (value as Frame[]).map((frame) => `${frame.module}\`${frame.symbol}+` +
 		    `${frame.offset} ${frame.address.toString(16)}`).join();
-	return String(value);
+	const printed: Printed = value;
+
+	return JSON.stringify(printed);
 }
 
 export async function probes(): Promise<Probe[]> {

@@ -61,7 +61,7 @@ typedef enum da_item {
 	DA_ITEM_NUMBER,
 	DA_ITEM_VALUE, /* the next argument: a text, and with whole records anything */
 	DA_ITEM_JSON,  /* the next argument is JSON of the value */
-	DA_ITEM_END,   /* all that belongs together has been given; its time is the number */
+	DA_ITEM_END, /* all that belongs together has been given; its time is the number */
 	DA_ITEM_EXACTEND /* the same; its time is the next argument */
 } da_item_t;
 #define DA_ITEM_BITS 3
@@ -116,9 +116,9 @@ typedef struct da_consumer {
 
 	da_batch_t batch;
 	da_probes_t probes;
-	uint32_t slot;	      /* of the firing being consumed */
-	uint32_t limit;	      /* firings to give at most; 0: all */
-	bool has_rest;	      /* the last turn ended before the data did */
+	uint32_t slot;	/* of the firing being consumed */
+	uint32_t limit; /* firings to give at most; 0: all */
+	bool has_rest;	/* the last turn ended before the data did */
 	da_buffer_t text;
 	bool is_text_awaited; /* the library is printing a record into text */
 	char refusal[512];    /* why a record could not be given, or "" */
@@ -177,7 +177,7 @@ struct da_operation {
 	char *text;	  /* a program, a pattern */
 	char *preamble;	  /* C definitions that the program is preprocessed with, or NULL */
 	char **arguments; /* of a program, or a command; NULL-terminated, one block */
-	pid_t pid; /* of TARGET, in and out */
+	pid_t pid;	  /* of TARGET, in and out */
 	da_probelist_t *probes;
 	da_failure_t failure;
 	napi_ref callback;

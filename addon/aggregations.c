@@ -251,8 +251,8 @@ static bool describe(walk_t *walk, const dtrace_aggdesc_t *desc)
 	arguments[0] = da_number(env, (double)desc->dtagd_varid);
 	arguments[1] = da_text_create(env, name, strlen(name));
 	arguments[2] = da_text_create(env, action, strlen(action));
-	return napi_call_function(env, receiver, walk->spec->describe, 3, arguments, NULL) ==
-	       napi_ok;
+	return napi_call_function(env, receiver, walk->spec->describe, 3, arguments,
+				  NULL) == napi_ok;
 }
 
 static void refuse_record(da_consumer_t *c, const dtrace_aggdesc_t *desc, int i)
@@ -264,8 +264,8 @@ static void refuse_record(da_consumer_t *c, const dtrace_aggdesc_t *desc, int i)
 		return;
 	if (i < desc->dtagd_nrecs - 1)
 		snprintf(c->refusal, sizeof(c->refusal),
-			 "unsupported action %s as key #%d in aggregation \"%s\"", action, i,
-			 name);
+			 "unsupported action %s as key #%d in aggregation \"%s\"", action,
+			 i, name);
 	else
 		snprintf(c->refusal, sizeof(c->refusal),
 			 "unsupported aggregating action %s in aggregation \"%s\"", action,

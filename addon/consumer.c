@@ -121,7 +121,8 @@ static da_consumer_t *consumer_enter_call(napi_env env, napi_callback_info info,
  * Queues the operation for the callback, or, where that is undefined, carries it out and
  * returns its failure or null. Takes what belongs to the operation.
  */
-static napi_value consumer_operate(da_consumer_t *c, da_operation_t *op, napi_value callback)
+static napi_value consumer_operate(da_consumer_t *c, da_operation_t *op,
+				   napi_value callback)
 {
 	napi_valuetype type = napi_undefined;
 	napi_value result;

@@ -23,7 +23,7 @@ struct da_event {
 	da_event_t *next;
 	da_eventkind_t kind;
 	char *message; /* of a fault and a drop */
-	char *reason; /* of a fault */
+	char *reason;  /* of a fault */
 	processorid_t cpu;
 	dtrace_probedesc_t probe; /* of a fault */
 	int action, offset;

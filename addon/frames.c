@@ -130,8 +130,8 @@ static napi_value frame_create(napi_env env, char *text, uint64_t address)
 	if (strncmp(name, "0x", 2) != 0) {
 		plus = find_offset(name);
 		offset = da_number(env, plus ? (double)strtoull(plus + 1, NULL, 16) : 0);
-		symbol = da_text_create(env, name,
-					plus ? (size_t)(plus - name) : strlen(name));
+		symbol =
+		    da_text_create(env, name, plus ? (size_t)(plus - name) : strlen(name));
 	}
 	if (napi_create_object(env, &frame) != napi_ok ||
 	    napi_create_bigint_uint64(env, address, &exact) != napi_ok)

@@ -134,7 +134,8 @@ NAPI_MODULE_INIT(/* napi_env env, napi_value exports */)
 	da_set(env, exports, "version", version);
 	da_set(env, exports, "aggmin", min);
 	da_set(env, exports, "aggmax", max);
-	napi_create_function(env, "nextProbes", NAPI_AUTO_LENGTH, next_probes, NULL, &function);
+	napi_create_function(env, "nextProbes", NAPI_AUTO_LENGTH, next_probes, NULL,
+			     &function);
 	da_set(env, exports, "nextProbes", function);
 	da_set(env, exports, "Handle", da_consumer_class(env));
 	return exports;

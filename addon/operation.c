@@ -81,10 +81,9 @@ static void run_compile(da_operation_t *op)
 
 	while (op->arguments && op->arguments[argc])
 		argc++;
-	prog = dtrace_program_strcompile(dtp, preprocessed ? preprocessed : op->text,
-					 DTRACE_PROBESPEC_NAME,
-					 preprocessed ? DTRACE_C_CPP : 0, argc,
-					 op->arguments);
+	prog = dtrace_program_strcompile(
+	    dtp, preprocessed ? preprocessed : op->text, DTRACE_PROBESPEC_NAME,
+	    preprocessed ? DTRACE_C_CPP : 0, argc, op->arguments);
 	free(preprocessed);
 	if (!prog)
 		da_failure_set(&op->failure, dtp, "couldn't compile '%s'", op->text);

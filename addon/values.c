@@ -104,8 +104,8 @@ static void read_integer(const da_consumer_t *c, const dtrace_recdesc_t *rec,
 		da_value_set_int64(c, (int64_t)(bits << unused_bits) >> unused_bits, value);
 }
 
-static bool read_bytes(const da_consumer_t *c, const dtrace_recdesc_t *rec, const char *data,
-		       da_value_t *value)
+static bool read_bytes(const da_consumer_t *c, const dtrace_recdesc_t *rec,
+		       const char *data, da_value_t *value)
 {
 	value->kind = DA_VALUE_OBJECT;
 	return napi_create_buffer_copy(c->env, rec->dtrd_size, data, NULL,
@@ -208,7 +208,8 @@ void da_set(napi_env env, napi_value object, const char *name, napi_value value)
 
 void da_set_text(napi_env env, napi_value object, const char *name, const char *text)
 {
-	da_set(env, object, name, da_text_create(env, text ? text : "", text ? strlen(text) : 0));
+	da_set(env, object, name,
+	       da_text_create(env, text ? text : "", text ? strlen(text) : 0));
 }
 
 napi_value da_probe_create(napi_env env, const dtrace_probedesc_t *desc)

@@ -9,11 +9,11 @@
  */
 const { Calls, DTRACE, median, row, startTracer, tool, verbose } = require('./tools');
 
-const ROUNDS = Number(process.env.BENCH_ROUNDS) || 16;
+const ROUNDS = Number(process.env.BENCH_ROUNDS) || 10;
 const CHUNKS = 300;
 const CALLS = 200;
 const MEASURE = `measure ${CHUNKS} ${CALLS}`;
-const TRIES = 3;
+const TRIES = 4;
 
 const bpftrace = (probe, action) => ({
 	command: ['bpftrace', '-B', 'none', '-e', `${probe} { ${action} }`], settle: 900,
@@ -39,16 +39,16 @@ function counted(text) {
 }
 
 /* The call while the tracer is on, or undefined when it was not on all the time. */
-async function traced(calls, { command, settle }) {
+async function traced(calls, command, settle) {
 	const stop = await startTracer(command, settle);
 	const ns = await calls.ask(MEASURE);
 
 	return counted(await stop()) >= CHUNKS * CALLS ? ns : undefined;
 }
 
-async function addedBy(calls, name, tracer, before) {
-	for (let i = 0; i < TRIES; i++) {
-		const ns = await traced(calls, tracer);
+async function addedBy(calls, name, { command, settle }, before) {
+	for (let i = 1; i <= TRIES; i++) {
+		const ns = await traced(calls, command, i * settle);
 		const after = await calls.ask(MEASURE);
 
 		if (ns !== undefined)

@@ -58,6 +58,19 @@ function line(row) {
 	console.log(cells.join(' '));
 }
 
+/* Prints the rows of a part: whether every promise is kept. */
+async function measure(part) {
+	try {
+		const rows = await require(`./${part}`)();
+
+		rows.forEach(line);
+		return rows.every((row) => row.met === 'yes');
+	} catch (err) {
+		console.error(`bench: ${part}: ${err.message}`);
+		return false;
+	}
+}
+
 async function main(parts) {
 	const unknown = parts.find((part) => !PARTS.includes(part));
 
@@ -79,12 +92,8 @@ async function main(parts) {
 	try {
 		line({ what: 'WHAT', ours: 'OURS', peer: 'PEER', ratio: 'RATIO',
 			target: 'TARGET', met: 'MET' });
-		for (const part of parts.length > 0 ? parts : PARTS) {
-			for (const row of await require(`./${part}`)()) {
-				line(row);
-				allMet &&= row.met === 'yes';
-			}
-		}
+		for (const part of parts.length > 0 ? parts : PARTS)
+			allMet = await measure(part) && allMet;
 	} finally {
 		if (mounted)
 			unmountTracefs();

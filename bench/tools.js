@@ -80,8 +80,11 @@ async function startTracer(command, settle) {
 
 	await sleep(settle);
 	return async () => {
+		const patience = setTimeout(() => child.kill('SIGKILL'), 10000);
+
 		child.kill('SIGTERM');
 		await exited;
+		clearTimeout(patience);
 		fs.closeSync(out);
 		const text = fs.readFileSync(file, 'utf8');
 

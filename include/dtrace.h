@@ -467,7 +467,17 @@ int dtrace_setopt(dtrace_hdl_t *, const char *name, const char *value);
 int dtrace_getopt(dtrace_hdl_t *, const char *name, dtrace_optval_t *);
 /* Forgets what is cached of the kernel's modules and symbols. */
 int dtrace_update(dtrace_hdl_t *);
-/* A descriptor that polls readable when there is something to consume. */
+/*
+ * For event loops: a descriptor that polls readable when there is something to do: data in
+ * a buffer that was empty, exit(), a full buffer (bufpolicy=fill), a process of the handle
+ * that has ended. Then call dtrace_work(), after which it is not readable until there is
+ * more. From the first call of dtrace_ctlfd() on dtrace_work() switches buffers whenever it
+ * is called, whatever switchrate says; a busy loop does well to wait a little before it
+ * does, so that a turn takes more than one record. Aggregations ring no bell.
+ *
+ * Only while tracing, after dtrace_go(). The descriptor belongs to the handle: it is closed
+ * with it, and must not be read or closed. -1: see dtrace_errno(). Extension.
+ */
 int dtrace_ctlfd(dtrace_hdl_t *);
 
 /* ---- Programs ---------------------------------------------------------- */

@@ -194,16 +194,42 @@ size_t dt_arch_insn_length(const uint8_t *code, size_t size)
 	return is_valid && !d.failed ? (size_t)(d.at - code) : 0;
 }
 
+/*
+ * The kernel tells what an instruction does by its opcode alone, whatever map the opcode is
+ * of. So it takes a vector instruction (VEX, EVEX) for the branch, call or return that has
+ * its opcode in the first map, and goes on somewhere else or with a wrong result: the process
+ * is wrecked (arch_uprobe_analyze_insn() and branch_setup_xol_ops() of
+ * arch/x86/kernel/uprobes.c; seen with vpbroadcastb of EVEX, which is taken for jp).
+ */
+static bool dt_is_mistaken(uint8_t opcode)
+{
+	return (opcode & 0xf0) == 0x70 ||
+	       memchr("\x0f\x90\x9a\x9d\xc2\xc3\xca\xcb\xe8\xe9\xea\xeb\xff", opcode, 13);
+}
+
 /* Prefixes that make the kernel refuse an instruction: segments but fs and gs, and lock
- * (kernel: is_prefix_bad() of arch/x86/kernel/uprobes.c). */
+ * (is_prefix_bad() of the same file). */
+static bool dt_is_bad_prefix(uint8_t byte)
+{
+	return memchr("\x26\x2e\x36\x3e\xf0", byte, 5);
+}
+
 bool dt_arch_insn_traceable(const uint8_t *code, size_t size)
 {
-	size_t length = dt_arch_insn_length(code, size);
+	size_t length = dt_arch_insn_length(code, size), at = 0;
 
-	for (size_t i = 0; i < length && dt_one_byte[code[i]] == 'p'; i++)
-		if (strchr("\x26\x2e\x36\x3e\xf0", code[i]))
+	for (; at < length && dt_one_byte[code[at]] == 'p'; at++)
+		if (dt_is_bad_prefix(code[at]))
 			return false;
-	return length > 0;
+	if (length == 0)
+		return false;
+	if (code[at] == 0xc5)
+		return !dt_is_mistaken(code[at + 2]);
+	if (code[at] == 0xc4)
+		return !dt_is_mistaken(code[at + 3]);
+	if (code[at] == 0x62)
+		return !dt_is_mistaken(code[at + 4]);
+	return true;
 }
 
 /* The names of a register's 8, 4, 2 and 1 low bytes. */

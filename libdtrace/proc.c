@@ -165,6 +165,9 @@ static _Noreturn void dt_proc_child(int report, const char *file, char *const ar
 	signal(SIGPIPE, SIG_DFL);
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
+	/* Some programs, Node.js among them, keep even these from their children. */
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		fcntl(fd, F_SETFD, 0);
 
 	if (ptrace(PTRACE_TRACEME, 0, NULL, NULL) != 0)
 		failure.is_untraceable = true;

@@ -21,13 +21,13 @@ static void gen_key(dt_cg_t *cg, const dt_node_t *k, const dt_field_t *f, const 
 	dt_emit_t *e = cg->e;
 	dt_type_t *t = dt_type_resolve(cg->env->hdl, f->type);
 	dt_loan_t r;
-	int slot;
+	int slot, base, at;
 
 	if (f->encoding == DT_ENC_STRID) {
 		r = dt_reg_borrow(cg);
 		dt_gen_str_id(cg, k, r.reg);
-		dt_str_address(cg, part, R1);
-		dt_store(e, 8, R1, 0, r.reg);
+		base = dt_str_base(cg, part, R1, &at);
+		dt_store(e, 8, base, at, r.reg);
 		dt_reg_return(cg, &r);
 	} else if (f->encoding == DT_ENC_STRING) {
 		dt_gen_str_into(cg, k, part);
@@ -45,9 +45,19 @@ static void gen_key(dt_cg_t *cg, const dt_node_t *k, const dt_field_t *f, const 
 	} else {
 		slot = dt_gen_to_slot(cg, k);
 		dt_load(e, 8, R2, FP, slot);
-		dt_str_address(cg, part, R1);
-		dt_store(e, (int)f->kernel_size, R1, 0, R2);
+		base = dt_str_base(cg, part, R1, &at);
+		dt_store(e, (int)f->kernel_size, base, at, R2);
 	}
+}
+
+/* Whether the key writes all of its words, so that they need not be zeroed before. */
+static bool is_covering(dt_cg_t *cg, const dt_node_t *k, const dt_field_t *f)
+{
+	if (f->kernel_size % 8)
+		return false;
+	if (f->encoding == DT_ENC_STRING)
+		return dt_is_execname(k) && dt_str_bound(cg->env, k) == f->kernel_size;
+	return true;
 }
 
 static dt_str_t gen_keys(dt_cg_t *cg, const dt_node_t *agg, const dt_agglayout_t *layout)
@@ -61,13 +71,16 @@ static dt_str_t gen_keys(dt_cg_t *cg, const dt_node_t *agg, const dt_agglayout_t
 		key.place = DT_STR_SCRATCH;
 		key.offset = (int)dt_scratch_alloc(cg, layout->key_size);
 	}
-	dt_gen_clear(cg, &key);
 	for (const dt_node_t *k = agg->list; k; k = k->next, i++) {
 		const dt_field_t *f = &layout->keys[i];
-		dt_str_t part = {key.place, key.offset + (int)f->kernel_offset,
-				 f->kernel_size};
+		dt_str_t part = {.place = key.place,
+				 .offset = key.offset + (int)f->kernel_offset,
+				 .size = (f->kernel_size + 7) & ~7u};
 		int mark = cg->stack;
 
+		if (!is_covering(cg, k, f))
+			dt_gen_clear(cg, &part);
+		part.size = f->kernel_size;
 		gen_key(cg, k, f, &part);
 		cg->stack = mark;
 	}
@@ -124,8 +137,16 @@ static void gen_add(dt_cg_t *cg, const dt_agglayout_t *layout, int at, int reg)
 
 static void gen_add_imm(dt_cg_t *cg, const dt_agglayout_t *layout, int at, int32_t n)
 {
-	dt_alu_imm(cg->e, BPF_MOV, R3, n);
-	gen_add(cg, layout, at, R3);
+	dt_emit_t *e = cg->e;
+
+	if (layout->is_shared) {
+		dt_alu_imm(e, BPF_MOV, R3, n);
+		dt_atomic_add(e, 8, R0, at, R3, false);
+		return;
+	}
+	dt_load(e, 8, R2, R0, at);
+	dt_alu_imm(e, BPF_ADD, R2, n);
+	dt_store(e, 8, R0, at, R2);
 }
 
 /*
@@ -374,7 +395,7 @@ void dt_gen_agg(dt_cg_t *cg, const dt_stmt_t *s)
 	const dt_node_t *call = s->expr;
 	const dt_node_t *by = call->list ? call->list->next : NULL; /* the increment */
 	int mark = cg->stack, value = 0, increment = 0;
-	int drop = dt_label_new(e), done = dt_label_new(e);
+	int done = dt_label_new(e), drop = dt_drop_label(cg, DT_KDROP_AGGREGATION, done);
 	dt_str_t key = {DT_STR_NONE, 0, 0};
 
 	if (layout->nkeys)
@@ -389,9 +410,6 @@ void dt_gen_agg(dt_cg_t *cg, const dt_stmt_t *s)
 	else
 		gen_fixed(cg, layout);
 	gen_update(cg, layout, value, increment);
-	dt_jump(e, done);
-	dt_label_here(e, drop);
-	dt_gen_drop(cg, DT_KDROP_AGGREGATION);
 	dt_label_here(e, done);
 	cg->stack = mark;
 }

@@ -41,23 +41,11 @@ static void gen_mix(dt_emit_t *e, int hash)
 	dt_alu_reg(e, BPF_XOR, hash, R2);
 }
 
-/* The register and offset by which a key's words are loaded; may be R1. */
-static int key_base(dt_cg_t *cg, const dt_str_t *key, int *offset)
-{
-	*offset = 0;
-	if (key->place == DT_STR_FRAME) {
-		*offset = key->offset;
-		return FP;
-	}
-	dt_str_address(cg, key, R1);
-	return R1;
-}
-
 /* R8 = hash of the key. */
 static void gen_hash(dt_cg_t *cg, const dt_agglayout_t *layout, const dt_str_t *key)
 {
 	dt_emit_t *e = cg->e;
-	int at, base = key_base(cg, key, &at);
+	int at, base = dt_str_base(cg, key, R1, &at);
 
 	dt_const(e, R8, HASH_SEED * (uint64_t)layout->varid);
 	dt_const(e, R3, HASH_FACTOR);
@@ -127,7 +115,7 @@ static void gen_first(dt_cg_t *cg, const dt_agglayout_t *layout, const dt_str_t 
 		dt_load(e, 4, R1, R0, offsetof(dt_kaggent_t, varid));
 		dt_jump_imm(e, BPF_JNE, R1, (int32_t)layout->varid, other);
 	}
-	base = key_base(cg, key, &at);
+	base = dt_str_base(cg, key, R1, &at);
 	for (uint32_t i = 0; i < layout->key_size; i += 8) {
 		bool last = i + 8 == layout->key_size;
 

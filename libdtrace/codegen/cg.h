@@ -50,15 +50,27 @@ enum {
 /* The first bytes of scratch belong to the support functions (bpf/support.bpf.h). */
 #define DT_SCRATCH_WORK 256
 
-/* A run-time check's way out, emitted after the clause's code. */
+/* A run-time check's way out, emitted after the clauses' code. */
 typedef struct dt_cold {
-	struct dt_cold *next;
+	struct dt_cold *below; /* in the list */
 	int label;
 	int fault;
 	int value_reg;	/* R0 ... or -1: see value_slot */
 	int value_slot; /* frame offset; 0: the value is 0 */
 	uint32_t action, pc;
+	bool is_drop;	/* no fault: counts the drop, and goes on at next */
+	dt_kdrop_t drop;
+	int next;
 } dt_cold_t;
+
+/* What of a clause is still to be written, where it is in nobody's way. */
+typedef struct dt_later {
+	struct dt_later *previous;
+	dt_ecb_t *ecb;
+	dt_cold_t *cold;
+	int fault_label, next_label;
+	bool may_fault;
+} dt_later_t;
 
 /* A comparison with the size of scratch. */
 typedef struct dt_limit {
@@ -91,7 +103,9 @@ typedef struct dt_cg {
 	bool is_divided; /* into functions: see clause.c */
 	uint32_t part_insns, part_jumps; /* where the function begins */
 	uint32_t carry;	 /* scratch: what a clause hands to its next part */
+	bool may_fault;	 /* some of cold is a fault */
 	dt_cold_t *cold;
+	dt_later_t *later;
 	int frame_base, frame_end; /* temporaries lie between them */
 	int *this_slots; /* this-> variables: frame offset by identifier order; 0: none */
 	uint32_t *this_scratch; /* those in scratch: offset, plus 1 */
@@ -162,9 +176,13 @@ bool dt_frame_has_room(const dt_cg_t *, uint32_t size);
 /* Jumps to the clause's fault exit if R0 is negative; value in the register or slot. */
 void dt_fault_if_negative(dt_cg_t *, int fault, int value_reg, int value_slot);
 int dt_fault_label(dt_cg_t *, int fault, int value_reg, int value_slot);
+/* A label where a drop is counted before it goes on at next. */
+int dt_drop_label(dt_cg_t *, dt_kdrop_t, int next);
 
 /* cpus->drops[kind]++ ; uses R1, R2. */
 void dt_gen_drop(dt_cg_t *, dt_kdrop_t);
+/* R0 = the words of the CPU in the register, or goes to none; uses R1. */
+void dt_gen_cpu_words(dt_cg_t *, int cpu_reg, int none);
 /* R0 = entry of a per-CPU buffer map by index in R1 (u32), or jumps to label when NULL. */
 void dt_gen_array_lookup(dt_cg_t *, uint32_t map, int index_reg, int null_label);
 
@@ -182,6 +200,8 @@ void dt_gen_arith(dt_cg_t *, dt_op_t, int dst, int src, dt_type_t *, const dt_no
 /* An expression that takes no helper call and one register. */
 bool dt_is_leaf(const dt_node_t *);
 bool dt_is_string(const dt_node_t *);
+/* The built-in variable, whose value fills its place to the end. */
+bool dt_is_execname(const dt_node_t *);
 /* reg, computed in 64 bits, as its type holds it. */
 void dt_extend_to(dt_cg_t *, int reg, dt_type_t *);
 uint32_t dt_value_size(dt_cg_t *, dt_type_t *);
@@ -234,6 +254,8 @@ dt_str_t dt_gen_str(dt_cg_t *, const dt_node_t *, const dt_str_t *want);
 /* The value in want exactly: generated there or copied. */
 void dt_gen_str_into(dt_cg_t *, const dt_node_t *, const dt_str_t *want);
 void dt_str_address(dt_cg_t *, const dt_str_t *, int reg);
+/* The register (FP, or reg, which is loaded) and offset by which the place is reached. */
+int dt_str_base(dt_cg_t *, const dt_str_t *, int reg, int *offset);
 /* Zeroes the place; size is a multiple of 8. */
 void dt_gen_clear(dt_cg_t *, const dt_str_t *);
 /* Zeroes size bytes at R1; like a call it leaves no other register as it was. */
@@ -315,11 +337,13 @@ void dt_describe_value(dt_cgenv_t *, const dt_node_t *, dt_field_t *);
 uint64_t dt_stack_frames(const dt_cgenv_t *, const dt_node_t *call);
 /* ---- program.c, clause.c -------------------------------------------------- */
 
-/* Goes to miss unless the key in the frame is in one of the ranges. */
-void dt_gen_key_guard(dt_emit_t *, const dt_range_t *, uint32_t n, int miss);
+/* Goes to miss unless the key in the register is in one of the ranges. */
+void dt_gen_key_guard(dt_emit_t *, int reg, const dt_range_t *, uint32_t n, int miss);
 bool dt_ecb_has_keys(const dt_ecb_t *, const dt_range_t *, uint32_t n);
 /* The program's clauses, whose keys are all together the ranges. */
 void dt_gen_clauses(dt_cg_t *, const dt_range_t *, uint32_t n);
+/* What they have left for later. */
+void dt_gen_later(dt_cg_t *);
 
 /* ---- record.c, speculate.c ---------------------------------------------- */
 

@@ -26,6 +26,7 @@ static void begin_clause(dt_cg_t *cg, dt_ecb_t *ecb)
 	cg->ecb = ecb;
 	cg->action = 0;
 	cg->field = 0;
+	cg->may_fault = false;
 	cg->scratch = cg->scratch_keep = cg->scratch_base;
 	cg->clause_start = cg->e->ninsns;
 	cg->fault_label = dt_label_new(cg->e);
@@ -61,7 +62,7 @@ static void begin_part(dt_cg_t *cg)
 	dt_store(e, 4, FP, DT_FRAME_CPU, R3);
 	dt_store(e, 4, FP, DT_FRAME_SLOT, R5);
 	dt_mov(e, R6, R4);
-	dt_gen_array_lookup(cg, DT_MAP_CPUS, R3, gone);
+	dt_gen_cpu_words(cg, R3, gone);
 	dt_store(e, 8, FP, DT_FRAME_CPUS, R0);
 	dt_gen_array_lookup(cg, DT_MAP_SCRATCH, R6, gone);
 	dt_store(e, 8, FP, DT_FRAME_SCRATCH, R0);
@@ -81,6 +82,7 @@ static void end_part(dt_cg_t *cg)
 
 	dt_alu_imm(e, BPF_MOV, R0, 0);
 	dt_exit(e);
+	dt_gen_later(cg);
 }
 
 /* The record that an earlier part of the clause began: in which buffer is its address? */
@@ -114,7 +116,7 @@ static void gen_resume_record(dt_cg_t *cg)
 	dt_label_here(e, found);
 }
 
-static void gen_faults(dt_cg_t *cg);
+static void gen_faults(dt_cg_t *cg, int next);
 
 /* Ends the part in the middle of a clause, which goes on in the next. */
 static void divide_clause(dt_cg_t *cg)
@@ -132,7 +134,7 @@ static void divide_clause(dt_cg_t *cg)
 	if (cg->cold || dt_label_is_used(e, clause.next_label)) {
 		dt_jump(e, end);
 		if (cg->cold)
-			gen_faults(cg);
+			gen_faults(cg, clause.next_label);
 		dt_label_here(e, clause.next_label);
 		dt_load(e, 8, R1, FP, DT_FRAME_SCRATCH);
 		dt_store_imm(e, 8, R1, (int)cg->carry, 1);
@@ -144,6 +146,7 @@ static void divide_clause(dt_cg_t *cg)
 	cg->ecb = clause.ecb;
 	cg->action = clause.action;
 	cg->field = clause.field;
+	cg->may_fault = false;
 	cg->clause_start = clause.clause_start;
 	cg->scratch = clause.scratch;
 	cg->scratch_keep = clause.scratch_keep;
@@ -194,8 +197,13 @@ static void gen_cold(dt_cg_t *cg)
 {
 	dt_emit_t *e = cg->e;
 
-	for (dt_cold_t *c = cg->cold; c; c = c->next) {
+	for (dt_cold_t *c = cg->cold; c; c = c->below) {
 		dt_label_here(e, c->label);
+		if (c->is_drop) {
+			dt_gen_drop(cg, c->drop);
+			dt_jump(e, c->next);
+			continue;
+		}
 		if (c->value_slot)
 			dt_load(e, 8, R1, FP, c->value_slot);
 		else if (c->value_reg >= 0)
@@ -254,14 +262,13 @@ static void gen_discard(dt_cg_t *cg, const dt_ecb_t *ecb)
 static void gen_error_clauses(dt_cg_t *cg)
 {
 	for (uint32_t i = 0; i < cg->env->nerror_ecbs && !cg->failed; i++) {
-		int may_fault;
-
 		begin_clause(cg, cg->env->error_ecbs[i]);
 		gen_clause(cg, cg->ecb);
-		may_fault = cg->cold != NULL;
-		if (may_fault) {
+		if (cg->cold) {
 			dt_jump(cg->e, cg->next_label);
 			gen_cold(cg);
+		}
+		if (cg->may_fault) {
 			dt_label_here(cg->e, cg->fault_label);
 			gen_discard(cg, cg->ecb);
 			dt_gen_drop(cg, DT_KDROP_ERROR);
@@ -271,29 +278,51 @@ static void gen_error_clauses(dt_cg_t *cg)
 }
 
 /* Where the clause's faults go: its record is taken back, the fault is recorded, ERROR
- * fires. */
-static void gen_faults(dt_cg_t *cg)
+ * fires; then on to next. */
+static void gen_faults(dt_cg_t *cg, int next)
 {
 	dt_ecb_t *ecb = cg->ecb;
 
 	gen_cold(cg);
+	if (!cg->may_fault)
+		return;
 	dt_label_here(cg->e, cg->fault_label);
 	gen_discard(cg, ecb);
 	gen_fault_record(cg);
 	cg->error_of = ecb;
 	gen_error_clauses(cg);
 	cg->error_of = NULL;
+	dt_jump(cg->e, next);
 }
 
-static void gen_end_of_clause(dt_cg_t *cg)
+static void end_clause(dt_cg_t *cg)
 {
-	int next = cg->next_label;
+	dt_later_t *later;
 
-	if (cg->cold) {
-		dt_jump(cg->e, next);
-		gen_faults(cg);
+	dt_label_here(cg->e, cg->next_label);
+	if (!cg->cold)
+		return;
+	later = dt_arena_alloc(cg->env->arena, sizeof(*later));
+	if (!later) {
+		dt_cg_fail(cg, EDT_NOMEM, cg->ecb->clause->line, "out of memory");
+		return;
 	}
-	dt_label_here(cg->e, next);
+	*later = (dt_later_t){cg->later, cg->ecb, cg->cold, cg->fault_label, cg->next_label,
+			      cg->may_fault};
+	cg->later = later;
+	cg->cold = NULL;
+}
+
+void dt_gen_later(dt_cg_t *cg)
+{
+	for (dt_later_t *l = cg->later; l && !cg->failed; l = l->previous) {
+		cg->ecb = l->ecb;
+		cg->cold = l->cold;
+		cg->fault_label = l->fault_label;
+		cg->may_fault = l->may_fault;
+		gen_faults(cg, l->next_label);
+	}
+	cg->later = NULL;
 }
 
 /* ---- All of them ------------------------------------------------------------------ */
@@ -330,6 +359,12 @@ static void gen_exited_check(dt_cg_t *cg)
 	dt_label_here(e, go_on);
 }
 
+static void gen_key_guard(dt_cg_t *cg)
+{
+	dt_load(cg->e, 8, R1, FP, DT_FRAME_KEY);
+	dt_gen_key_guard(cg->e, R1, cg->ecb->keys, cg->ecb->nkeys, cg->next_label);
+}
+
 void dt_gen_clauses(dt_cg_t *cg, const dt_range_t *keys, uint32_t nkeys)
 {
 	const dt_program_t *p = cg->program;
@@ -350,10 +385,9 @@ void dt_gen_clauses(dt_cg_t *cg, const dt_range_t *keys, uint32_t nkeys)
 		if (i > 0 && clause_exits(p->ecbs[i - 1]->clause) && !is_end(ecb))
 			gen_exited_check(cg);
 		if (p->attach->nkeys && !dt_ecb_has_keys(ecb, keys, nkeys))
-			dt_gen_key_guard(cg->e, ecb->keys, ecb->nkeys, cg->next_label);
+			gen_key_guard(cg);
 		gen_clause(cg, ecb);
-		/* The clause may have gone on in another part: its labels are new then. */
-		gen_end_of_clause(cg);
+		end_clause(cg);
 	}
 	if (cg->is_divided)
 		end_part(cg);

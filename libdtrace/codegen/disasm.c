@@ -122,7 +122,7 @@ static void print_call(FILE *fp, const dt_emit_t *e, uint32_t at)
 
 	for (uint32_t k = 0; k < e->ncalls; k++) {
 		if (e->calls[k].insn == at) {
-			fprintf(fp, "call %s", dt_support_name(e->calls[k].function));
+			fprintf(fp, "call %s", dt_support_name((dt_support_t)e->calls[k].label));
 			return;
 		}
 	}

@@ -332,3 +332,53 @@ void dt_emit_append(dt_emit_t *e, dt_emit_t *functions)
 			e->maprefs[e->nmaprefs++] = (dt_mapref_t){base + m->insn, m->map};
 	}
 }
+
+/* ---- Order ---------------------------------------------------------------------------- */
+
+static void move_fixups(dt_fixup_t *f, uint32_t n, uint32_t from, uint32_t moved)
+{
+	for (uint32_t i = 0; i < n; i++)
+		f[i].insn = f[i].insn >= from ? f[i].insn - from : f[i].insn + moved;
+}
+
+void dt_emit_to_front(dt_emit_t *e, uint32_t from)
+{
+	uint32_t moved = e->ninsns - from;
+	struct bpf_insn *front;
+
+	if (e->failed)
+		return;
+	front = malloc(moved * sizeof(*front) + 1);
+	if (!front) {
+		e->failed = true;
+		return;
+	}
+	memcpy(front, e->insns + from, moved * sizeof(*front));
+	memmove(e->insns + moved, e->insns, from * sizeof(*front));
+	memcpy(e->insns, front, moved * sizeof(*front));
+	free(front);
+	move_fixups(e->fixups, e->nfixups, from, moved);
+	move_fixups(e->calls, e->ncalls, from, moved);
+	move_fixups(e->function_calls, e->nfunction_calls, from, moved);
+	for (uint32_t i = 0; i < e->nmaprefs; i++) {
+		uint32_t *insn = &e->maprefs[i].insn;
+
+		*insn = *insn >= from ? *insn - from : *insn + moved;
+	}
+	for (uint32_t i = 0; i < e->nlabels; i++) {
+		int32_t *label = &e->labels[i];
+
+		if (*label >= 0)
+			*label = *label >= (int32_t)from ? *label - (int32_t)from
+							 : *label + (int32_t)moved;
+	}
+}
+
+bool dt_emit_reads_frame(const dt_emit_t *e, int offset)
+{
+	for (uint32_t i = 0; i < e->ninsns; i++)
+		if (BPF_CLASS(e->insns[i].code) == BPF_LDX && e->insns[i].src_reg == FP &&
+		    e->insns[i].off == offset)
+			return true;
+	return false;
+}

@@ -46,7 +46,7 @@ typedef struct dt_emit {
 	uint32_t nfixups, fixup_capacity;
 	dt_mapref_t *maprefs;
 	uint32_t nmaprefs, mapref_capacity;
-	struct dt_supportcall *calls; /* of support functions: codegen/support.h */
+	dt_fixup_t *calls; /* of support functions; label: dt_support_t */
 	uint32_t ncalls, call_capacity;
 	const char *context; /* the kernel's name for the struct that functions are handed */
 	dt_function_t *functions; /* in order: parts, finders */
@@ -63,6 +63,12 @@ void dt_emit_init(dt_emit_t *);
 void dt_emit_free(dt_emit_t *);
 /* Resolves labels. False: out of memory or (too_large) the program is too large. */
 bool dt_emit_finish(dt_emit_t *);
+
+/* Moves what was written from the instruction on to the front. Jumps must not be resolved
+ * yet. */
+void dt_emit_to_front(dt_emit_t *, uint32_t insn);
+/* Whether a word of the frame is read. */
+bool dt_emit_reads_frame(const dt_emit_t *, int offset);
 
 /* A function begins here. */
 void dt_function_new(dt_emit_t *, dt_functionkind_t, uint32_t key_size);

@@ -204,23 +204,45 @@ void dt_gen_initialize(dt_cg_t *cg)
 
 /* ---- Faults and drops ------------------------------------------------------------- */
 
-int dt_fault_label(dt_cg_t *cg, int fault, int value_reg, int value_slot)
+static dt_cold_t *new_cold(dt_cg_t *cg)
 {
 	dt_cold_t *cold = dt_arena_alloc(cg->env->arena, sizeof(*cold));
 
+	cg->needs_cpu = true;
 	if (!cold) {
 		dt_cg_fail(cg, EDT_NOMEM, cg->ecb->clause->line, "out of memory");
-		return 0;
+		return NULL;
 	}
 	cold->label = dt_label_new(cg->e);
+	cold->below = cg->cold;
+	cg->cold = cold;
+	return cold;
+}
+
+int dt_fault_label(dt_cg_t *cg, int fault, int value_reg, int value_slot)
+{
+	dt_cold_t *cold = new_cold(cg);
+
+	if (!cold)
+		return 0;
+	cg->may_fault = true;
 	cold->fault = fault;
 	cold->value_reg = value_reg;
 	cold->value_slot = value_slot;
 	cold->action = cg->action;
 	cold->pc = cg->e->ninsns - cg->clause_start;
-	cold->next = cg->cold;
-	cg->cold = cold;
-	cg->needs_cpu = true;
+	return cold->label;
+}
+
+int dt_drop_label(dt_cg_t *cg, dt_kdrop_t kind, int next)
+{
+	dt_cold_t *cold = new_cold(cg);
+
+	if (!cold)
+		return 0;
+	cold->is_drop = true;
+	cold->drop = kind;
+	cold->next = next;
 	return cold->label;
 }
 
@@ -237,6 +259,18 @@ void dt_gen_drop(dt_cg_t *cg, dt_kdrop_t kind)
 	dt_load(e, 8, R1, FP, DT_FRAME_CPUS);
 	dt_alu_imm(e, BPF_MOV, R2, 1);
 	dt_atomic_add(e, 8, R1, (int)(offsetof(dt_kcpu_t, drops) + kind * 8), R2, false);
+}
+
+void dt_gen_cpu_words(dt_cg_t *cg, int cpu_reg, int none)
+{
+	dt_emit_t *e = cg->e;
+
+	_Static_assert(sizeof(dt_kcpu_t) == 1 << 7, "see the shift");
+	dt_jump_imm(e, BPF_JGE, cpu_reg, (int32_t)cg->env->npossible, none);
+	dt_mov(e, R1, cpu_reg);
+	dt_alu_imm(e, BPF_LSH, R1, 7);
+	dt_map_value(e, R0, DT_MAP_CPUS, 0);
+	dt_alu_reg(e, BPF_ADD, R0, R1);
 }
 
 void dt_gen_array_lookup(dt_cg_t *cg, uint32_t map, int index_reg, int null_label)

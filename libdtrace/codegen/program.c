@@ -2,8 +2,7 @@
 /*
  * program.c - one eBPF program from the clauses of one attach point.
  *
- *		ja enter
- *	start:	activity? which probe? any clause's?	 (cheap, before anything else)
+ *		activity? which probe? any clause's?	 (cheap, before anything else)
  *		find this CPU's words, take a level	 (when some clause needs them)
  *	clause:	is the probe one of this clause's?
  *		predicate
@@ -13,8 +12,8 @@
  *	out:	return 0
  *	faults:	for each clause: discard the record, record the fault, ERROR's clauses
  *
- * What the entry must set up is known only when the clauses are generated, so it is
- * generated last and the program begins with a jump to it.
+ * What comes first is generated last, for what it must set up is known only when the clauses
+ * have been generated.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -51,12 +50,11 @@ static void gen_key_test(dt_emit_t *e, int reg, const dt_range_t *ranges, uint32
 	dt_jump(e, hit);
 }
 
-void dt_gen_key_guard(dt_emit_t *e, const dt_range_t *ranges, uint32_t n, int miss)
+void dt_gen_key_guard(dt_emit_t *e, int reg, const dt_range_t *ranges, uint32_t n, int miss)
 {
 	int hit = dt_label_new(e);
 
-	dt_load(e, 8, R1, FP, DT_FRAME_KEY);
-	gen_key_test(e, R1, ranges, 0, n, hit, miss);
+	gen_key_test(e, reg, ranges, 0, n, hit, miss);
 	dt_label_here(e, hit);
 }
 
@@ -104,7 +102,7 @@ bool dt_ecb_has_keys(const dt_ecb_t *ecb, const dt_range_t *keys, uint32_t n)
 /* ---- The program --------------------------------------------------------- */
 
 /* Takes a free one of the CPU's user slots; R1 = the scratch area that goes with it. */
-static void gen_take_slot(dt_cg_t *cg, int out)
+static void gen_take_slot(dt_cg_t *cg, int nested)
 {
 	dt_emit_t *e = cg->e;
 	int taken = dt_label_new(e);
@@ -122,8 +120,7 @@ static void gen_take_slot(dt_cg_t *cg, int out)
 		dt_jump(e, taken);
 		dt_label_here(e, next);
 	}
-	dt_gen_drop(cg, DT_KDROP_NESTED);
-	dt_jump(e, out);
+	dt_jump(e, nested);
 	dt_label_here(e, taken);
 }
 
@@ -140,30 +137,32 @@ static void gen_give_slot(dt_cg_t *cg)
 		     BPF_AND);
 }
 
-/* Finds this CPU's words and takes a level; R1 = the scratch area that goes with it. */
-static void gen_enter_cpu(dt_cg_t *cg, int out)
+/* Finds this CPU's words and takes a level, or goes to nested; R1 = the scratch area that
+ * goes with the level. */
+static void gen_enter_cpu(dt_cg_t *cg, int out, int nested)
 {
 	dt_emit_t *e = cg->e;
-	int go_on = dt_label_new(e);
+	int level;
 
 	dt_call(e, BPF_FUNC_get_smp_processor_id);
 	if (cg->env->only_cpu >= 0 && cg->program->attach->kind != DT_ATTACH_SELF)
 		dt_jump_imm(e, BPF_JNE, R0, cg->env->only_cpu, out);
 	dt_store(e, 4, FP, DT_FRAME_CPU, R0);
-	dt_gen_array_lookup(cg, DT_MAP_CPUS, R0, out);
+	dt_gen_cpu_words(cg, R0, out);
 	dt_store(e, 8, FP, DT_FRAME_CPUS, R0);
 	if (cg->program->attach->context == DT_CONTEXT_USER) {
-		gen_take_slot(cg, out);
+		gen_take_slot(cg, nested);
 		return;
 	}
 	dt_load(e, 4, R1, R0, offsetof(dt_kcpu_t, depth));
-	dt_jump_imm(e, BPF_JLT, R1, DT_NLEVELS, go_on);
-	dt_gen_drop(cg, DT_KDROP_NESTED);
-	dt_jump(e, out);
-	dt_label_here(e, go_on);
-	dt_mov(e, R2, R1);
-	dt_alu_imm(e, BPF_ADD, R2, 1);
-	dt_store(e, 4, R0, offsetof(dt_kcpu_t, depth), R2);
+	level = R1;
+	if (cg->scratch_max) {
+		dt_mov(e, R2, R1);
+		level = R2;
+	}
+	dt_alu_imm(e, BPF_ADD, level, 1);
+	dt_jump_imm(e, BPF_JGT, level, DT_NLEVELS, nested);
+	dt_store(e, 4, R0, offsetof(dt_kcpu_t, depth), level);
 }
 
 static void gen_leave_cpu(dt_cg_t *cg)
@@ -215,6 +214,12 @@ static void gen_conditions(dt_cg_t *cg, const dt_attachpoint_t *attach, int out)
 	}
 }
 
+/* A word of the context, as it is. */
+static bool is_word_of_context(const dt_argsource_t *s)
+{
+	return s->kind == DT_ARG_CTX && (s->size == 0 || s->size == 8) && s->value == 0;
+}
+
 static void gen_activity_check(dt_cg_t *cg, int inactive)
 {
 	dt_emit_t *e = cg->e;
@@ -226,26 +231,41 @@ static void gen_activity_check(dt_cg_t *cg, int inactive)
 	dt_jump_imm(e, BPF_JNE, R2, DT_ACTIVITY_ACTIVE, inactive);
 }
 
+/* Which probe it is, if the attach point has several: goes to out unless some clause wants
+ * it. R1 is the context. */
+static void gen_key(dt_cg_t *cg, const dt_range_t *keys, uint32_t nkeys, int out)
+{
+	dt_emit_t *e = cg->e;
+	const dt_argsource_t *key = &cg->program->attach->key;
+
+	if (is_word_of_context(key))
+		dt_load(e, 8, R6, R1, (int)key->offset);
+	else
+		dt_gen_argument(cg, key, R6);
+	if (dt_emit_reads_frame(e, DT_FRAME_KEY))
+		dt_store(e, 8, FP, DT_FRAME_KEY, R6);
+	dt_gen_key_guard(e, R6, keys, nkeys, out);
+}
+
 /* What must be set up before the clauses, now that their needs are known. */
-static void gen_entry(dt_cg_t *cg, const dt_range_t *keys, uint32_t nkeys, int start,
-		      int leave, int out)
+static void gen_entry(dt_cg_t *cg, const dt_range_t *keys, uint32_t nkeys, int leave, int out,
+		      int nested)
 {
 	dt_emit_t *e = cg->e;
 	const dt_attachpoint_t *attach = cg->program->attach;
 
-	dt_store(e, 8, FP, DT_FRAME_CTX, R1);
+	if (attach->conditions || (attach->nkeys && !is_word_of_context(&attach->key)) ||
+	    dt_emit_reads_frame(e, DT_FRAME_CTX))
+		dt_store(e, 8, FP, DT_FRAME_CTX, R1);
 	if (!cg->needs_cpu)
 		gen_activity_check(cg, out);
 	gen_conditions(cg, attach, out);
-	if (attach->nkeys) {
-		dt_gen_argument(cg, &attach->key, R6);
-		dt_store(e, 8, FP, DT_FRAME_KEY, R6);
-		dt_gen_key_guard(e, keys, nkeys, out);
-	}
+	if (attach->nkeys)
+		gen_key(cg, keys, nkeys, out);
 	if (cg->needs_cpu) {
 		/* Whoever finds that no program is at work on this CPU may rely on it that
 		 * none goes on under an activity of before: see dtrace_stop(). */
-		gen_enter_cpu(cg, out);
+		gen_enter_cpu(cg, out, nested);
 		gen_activity_check(cg, leave);
 	}
 	if (cg->scratch_max) { /* R1 is the area */
@@ -257,7 +277,6 @@ static void gen_entry(dt_cg_t *cg, const dt_range_t *keys, uint32_t nkeys, int s
 	}
 	gen_clear_locals(cg);
 	dt_gen_initialize(cg);
-	dt_jump(e, start);
 }
 
 /* Runs the parts of a divided program, one after the other. */
@@ -287,6 +306,7 @@ static void set_limits(dt_cg_t *cg)
 	for (const dt_limit_t *l = cg->limits; l && !cg->e->failed; l = l->next)
 		cg->e->insns[l->insn].imm =
 		    (int32_t)(cg->scratch_max - DT_SCRATCH_WORK - l->size);
+	cg->limits = NULL;
 }
 
 /* The code into cg->e; a divided program's functions are in parts. */
@@ -294,12 +314,10 @@ static void gen_program(dt_cg_t *cg, const dt_emit_t *parts, const dt_range_t *k
 			uint32_t nkeys)
 {
 	dt_emit_t *e = cg->e;
-	int enter = dt_label_new(e), start = dt_label_new(e), leave = dt_label_new(e),
-	    out = dt_label_new(e);
+	int leave = dt_label_new(e), out = dt_label_new(e), nested = dt_label_new(e);
+	uint32_t entry;
 
 	cg->leave_label = leave;
-	dt_jump(e, enter);
-	dt_label_here(e, start);
 	if (parts)
 		gen_parts(cg, parts->nfunctions);
 	else
@@ -310,8 +328,16 @@ static void gen_program(dt_cg_t *cg, const dt_emit_t *parts, const dt_range_t *k
 	dt_label_here(e, out);
 	dt_alu_imm(e, BPF_MOV, R0, 0);
 	dt_exit(e);
-	dt_label_here(e, enter);
-	gen_entry(cg, keys, nkeys, start, leave, out);
+	dt_gen_later(cg);
+	if (cg->needs_cpu) {
+		dt_label_here(e, nested);
+		dt_gen_drop(cg, DT_KDROP_NESTED);
+		dt_jump(e, out);
+	}
+	set_limits(cg);
+	entry = e->ninsns;
+	gen_entry(cg, keys, nkeys, leave, out, nested);
+	dt_emit_to_front(e, entry);
 }
 
 /* Places for what subroutines keep from call to call. */
@@ -452,7 +478,6 @@ static int generate(dt_cgenv_t *env, dt_program_t *program, const dt_range_t *ke
 			gen_program(&cg, &functions, keys, nkeys);
 		} else {
 			gen_program(&cg, NULL, keys, nkeys);
-			set_limits(&cg);
 		}
 		dt_gen_finders(&cg, &functions);
 		dt_support_append(&program->code, &functions);
@@ -496,7 +521,7 @@ int dt_codegen_switch(dt_cgenv_t *env, dt_emit_t *e)
 
 	dt_mov(e, R6, R1);
 	dt_call(e, BPF_FUNC_get_smp_processor_id);
-	dt_gen_array_lookup(&cg, DT_MAP_CPUS, R0, busy);
+	dt_gen_cpu_words(&cg, R0, busy);
 	dt_load(e, 4, R1, R0, offsetof(dt_kcpu_t, depth));
 	dt_jump_imm(e, BPF_JNE, R1, 0, busy);
 	dt_load(e, 4, R1, R0, offsetof(dt_kcpu_t, user_slots));

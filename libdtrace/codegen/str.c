@@ -88,6 +88,23 @@ void dt_str_address(dt_cg_t *cg, const dt_str_t *s, int reg)
 		dt_alu_imm(e, BPF_ADD, reg, s->offset);
 }
 
+int dt_str_base(dt_cg_t *cg, const dt_str_t *s, int reg, int *offset)
+{
+	dt_str_t start = *s;
+
+	*offset = 0;
+	if (s->place == DT_STR_FRAME) {
+		*offset = s->offset;
+		return FP;
+	}
+	if (s->place == DT_STR_SCRATCH || s->place == DT_STR_RECORD) {
+		*offset = s->offset;
+		start.offset = 0;
+	}
+	dt_str_address(cg, &start, reg);
+	return reg;
+}
+
 /* Above this a call is shorter than the stores. */
 #define ZERO_BY_STORES 128
 
@@ -184,6 +201,12 @@ static bool is_probe_name(const dt_node_t *n)
 	return n->kind == DT_N_VAR && n->ident->kind == DT_I_BUILTIN &&
 	       (n->ident->id == DT_VAR_PROBEPROV || n->ident->id == DT_VAR_PROBEMOD ||
 		n->ident->id == DT_VAR_PROBEFUNC || n->ident->id == DT_VAR_PROBENAME);
+}
+
+bool dt_is_execname(const dt_node_t *n)
+{
+	return n->kind == DT_N_VAR && n->ident->kind == DT_I_BUILTIN &&
+	       n->ident->id == DT_VAR_EXECNAME;
 }
 
 bool dt_str_is_id(const dt_node_t *n)

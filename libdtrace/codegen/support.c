@@ -67,18 +67,18 @@ void dt_support_call(dt_emit_t *e, dt_support_t f)
 {
 	if (!dt_emit_grow(e, &e->calls, e->ncalls, &e->call_capacity, sizeof(*e->calls)))
 		return;
-	e->calls[e->ncalls++] = (dt_supportcall_t){e->ninsns, f};
+	e->calls[e->ncalls++] = (dt_fixup_t){e->ninsns, (int)f};
 	dt_emit_insn(e, BPF_JMP | BPF_CALL, 0, BPF_PSEUDO_CALL, 0, 0);
 }
 
 void dt_support_append(dt_emit_t *e, const dt_emit_t *functions)
 {
 	for (uint32_t i = 0; i < functions->ncalls; i++) {
-		const dt_supportcall_t *c = &functions->calls[i];
+		const dt_fixup_t *c = &functions->calls[i];
 
 		if (!dt_emit_grow(e, &e->calls, e->ncalls, &e->call_capacity, sizeof(*e->calls)))
 			return;
-		e->calls[e->ncalls++] = (dt_supportcall_t){e->ninsns + c->insn, c->function};
+		e->calls[e->ncalls++] = (dt_fixup_t){e->ninsns + c->insn, c->label};
 	}
 }
 
@@ -328,11 +328,11 @@ int dt_support_link(dtrace_hdl_t *hdl, const dt_cgenv_t *env, dt_emit_t *e,
 		return 0;
 	memset(l.start, 0xff, sizeof(l.start));
 	for (uint32_t i = 0; i < e->ncalls; i++)
-		append(&l, code_named(dt_supports[e->calls[i].function].function));
+		append(&l, code_named(dt_supports[e->calls[i].label].function));
 	if (e->failed)
 		return dt_set_errno(hdl, EDT_NOMEM);
 	for (uint32_t i = 0; i < e->ncalls; i++) {
-		int code = code_named(dt_supports[e->calls[i].function].function);
+		int code = code_named(dt_supports[e->calls[i].label].function);
 
 		e->insns[e->calls[i].insn].imm =
 		    (int32_t)(l.start[code] - e->calls[i].insn - 1);

@@ -45,11 +45,6 @@ typedef enum dt_support {
 	DT_NSUPPORT
 } dt_support_t;
 
-typedef struct dt_supportcall {
-	uint32_t insn;
-	dt_support_t function;
-} dt_supportcall_t;
-
 /* Registers R1 to R(arity) are arguments; the default is for the last. */
 int dt_support_arity(dt_support_t);
 const char *dt_support_name(dt_support_t);

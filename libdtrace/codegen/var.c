@@ -446,7 +446,7 @@ int dt_codegen_ontime(dt_cgenv_t *env, dt_emit_t *e)
 	int out = dt_label_new(e);
 
 	dt_call(e, BPF_FUNC_get_smp_processor_id);
-	dt_gen_array_lookup(&cg, DT_MAP_CPUS, R0, out);
+	dt_gen_cpu_words(&cg, R0, out);
 	dt_mov(e, R6, R0);
 	dt_call(e, BPF_FUNC_ktime_get_ns);
 	dt_load(e, 8, R8, R6, offsetof(dt_kcpu_t, switched_at));

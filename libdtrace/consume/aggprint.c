@@ -5,6 +5,7 @@
  */
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "consume/agghist.h"
@@ -85,20 +86,26 @@ static int print_percpu(const dtrace_aggdata_t *agg, FILE *fp)
 	const dtrace_recdesc_t *rec =
 	    &agg->dtada_desc->dtagd_rec[agg->dtada_desc->dtagd_nrecs - 1];
 	dt_aggvar_t *var = dt_aggs_var(dt_consumer_aggs(hdl), agg->dtada_desc->dtagd_varid);
-	const char *zero = var != NULL ? dt_aggvar_zero(var) : NULL;
-	int cpu;
+	void *identity = malloc(rec->dtrd_size);
+	int cpu, err = 0;
 
-	for (cpu = 0; zero != NULL && cpu < dt_consumer_ncpus(hdl); cpu++) {
+	if (identity == NULL || var == NULL) {
+		free(identity);
+		return dt_set_errno(hdl, EDT_NOMEM);
+	}
+	dt_agg_set_identity(var, identity);
+	for (cpu = 0; err == 0 && cpu < dt_consumer_ncpus(hdl); cpu++) {
 		const void *value = agg->dtada_percpu[cpu];
 
 		/* A CPU where the key was never met. */
-		if (memcmp(value, zero + var->layout.value_offset, rec->dtrd_size) == 0)
+		if (memcmp(value, identity, rec->dtrd_size) == 0)
 			continue;
 		if (dt_printf(hdl, fp, "\n    CPU %d", cpu) < 0 ||
 		    dt_print_aggvalue(hdl, fp, rec, value, agg->dtada_normal) < 0)
-			return -1;
+			err = -1;
 	}
-	return dt_buffered_flush(hdl, NULL, rec, agg, DTRACE_BUFDATA_AGGVAL);
+	free(identity);
+	return err != 0 ? -1 : dt_buffered_flush(hdl, NULL, rec, agg, DTRACE_BUFDATA_AGGVAL);
 }
 
 /* ---- A line a key: agghist, aggpack ----------------------------------------------- */

@@ -106,7 +106,7 @@ typedef struct dt_kspec {
 /* Maps, as instructions refer to them before they are made. */
 typedef enum dt_mapid {
 	DT_MAP_STATE,	  /* dt_kstate_t, global variables */
-	DT_MAP_CPUS,	  /* dt_kcpu_t by CPU */
+	DT_MAP_CPUS,	  /* one value: a dt_kcpu_t for each CPU */
 	DT_MAP_PRINCIPAL, /* by CPU x 2 + buffer */
 	DT_MAP_AGGREGATION,
 	DT_MAP_SCRATCH,	  /* by CPU x DT_NAREAS + level, or DT_NLEVELS + slot */

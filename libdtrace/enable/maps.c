@@ -201,8 +201,7 @@ int dt_maps_create(dtrace_hdl_t *hdl, dt_enabling_t *en)
 	memset(en->maps, 0xff, n * sizeof(*en->maps));
 	en->nmaps = n;
 	if (make_array(hdl, en, DT_MAP_STATE, "dt_state", state, 1, BPF_F_MMAPABLE) != 0 ||
-	    make_array(hdl, en, DT_MAP_CPUS, "dt_cpus", sizeof(dt_kcpu_t), env->npossible,
-		       BPF_F_MMAPABLE) != 0 ||
+	    make_array(hdl, en, DT_MAP_CPUS, "dt_cpus", cpus, 1, BPF_F_MMAPABLE) != 0 ||
 	    make_strings(hdl, en) != 0 || make_self(hdl, en) != 0 || make_assocs(hdl, en) != 0 ||
 	    make_buffers(hdl, en) != 0 || make_specs(hdl, en) != 0 ||
 	    map_window(hdl, en->maps[DT_MAP_STATE], &en->state_window, state) != 0 ||

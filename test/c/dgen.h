@@ -748,9 +748,32 @@ static inline void dgen_record(dgen_t *g, int depth)
 	}
 }
 
+/* What the consumer does: only a number goes into the record. */
+static inline void dgen_library(dgen_t *g, int depth)
+{
+	switch (dgen_below(g, 4)) {
+	case 0:
+		dgen_add(g, "%s", DGEN_PICK(g, "printa(@s1)", "printa(\"%s %@d\", @c1)", "clear(@q1)",
+					    "trunc(@s1, 3)", "printa(@s1, @l1)", "denormalize(@v1)"));
+		break;
+	case 1:
+		dgen_add(g, "normalize(@s1, ");
+		dgen_int(g, depth);
+		dgen_add(g, ")");
+		break;
+	case 2:
+		dgen_add(g, "this->n = speculation()");
+		break;
+	default:
+		dgen_add(g, "%s(", DGEN_PICK(g, "discard", "trace"));
+		dgen_int(g, depth);
+		dgen_add(g, ")");
+	}
+}
+
 static inline void dgen_statement(dgen_t *g, int depth)
 {
-	switch (dgen_below(g, 12)) {
+	switch (dgen_below(g, 13)) {
 	case 0:
 	case 1:
 		dgen_aggregate(g, depth);
@@ -785,6 +808,9 @@ static inline void dgen_statement(dgen_t *g, int depth)
 					    "pp = &gp", "pp = &gn.q[1]", "pi = &ga[2]",
 					    "pp = (struct pt *)alloca(64)", "pi = &i32",
 					    "pn = &an[\"a\"]", "pi = (int *)&u64"));
+		break;
+	case 9:
+		dgen_library(g, depth);
 		break;
 	case 8:
 		dgen_add(g, "%s = ", DGEN_PICK(g, "ai[1]", "as[\"x\", 2]", "self->ax[3]"));
@@ -826,16 +852,41 @@ static inline void dgen_clause(dgen_t *g, const char *probe, int nstatements, in
 		dgen_add(g, "/\n");
 	}
 	dgen_add(g, "{\n");
-	for (int i = 0; i < nstatements; i++)
-		dgen_statement(g, depth);
+	switch (dgen_below(g, 20)) {
+	case 0: /* a speculation has no place for aggregations */
+		dgen_add(g, "speculate(");
+		dgen_int(g, 2);
+		dgen_add(g, ");\n");
+		for (int i = 0; i < nstatements; i++) {
+			dgen_add(g, "printf(\"%%d %%s\", ");
+			dgen_int(g, depth);
+			dgen_add(g, ", ");
+			dgen_string(g, depth);
+			dgen_add(g, ");\n");
+		}
+		break;
+	case 1:
+		dgen_add(g, "commit(");
+		dgen_int(g, 2);
+		dgen_add(g, ");\n");
+		break;
+	case 2:
+		if (dgen_below(g, 4) == 0)
+			dgen_add(g, "exit(i32);\n");
+		/* fallthrough */
+	default:
+		for (int i = 0; i < nstatements; i++)
+			dgen_statement(g, depth);
+	}
 	dgen_add(g, "}\n");
 }
 
 static inline const char *dgen_probe(dgen_t *g)
 {
-	return DGEN_PICK(g, "BEGIN", "BEGIN", "BEGIN", "END", "syscall::umask:entry",
+	return DGEN_PICK(g, "BEGIN", "BEGIN", "BEGIN", "BEGIN", "END", "syscall::umask:entry",
 			 "syscall::umask:return", "syscall::uma*:", "tick-1s", "profile-1",
-			 "BEGIN, END", "ERROR");
+			 "BEGIN, END", "ERROR", "proc:::exec-success", "sched:::on-cpu",
+			 "rawtp:::sys_exit", "syscall::umask:entry, syscall::umask:return");
 }
 
 /* A program of some clauses; now and then one with a great deal of them, or very deep. */
@@ -844,7 +895,11 @@ static inline void dgen_program(dgen_t *g)
 	int kind = (int)dgen_below(g, 40);
 	int nclauses = 1 + (int)dgen_below(g, 4), depth = 1 + (int)dgen_below(g, 4);
 
-	dgen_add(g, "%s", dgen_declarations);
+	/* A first use gives each aggregation its signature, for the actions on it. */
+	dgen_add(g, "%sEND /0/ { @s1[1ll] = sum(1); @c1[execname] = count();\n"
+		    "@q1[execname] = quantize(1); @v1[sym(1)] = avg(1);\n"
+		    "@l1[1ll] = lquantize(1, -10, 100, 7); }\n",
+		 dgen_declarations);
 	if (kind == 0) /* many small clauses */
 		nclauses = 20 + (int)dgen_below(g, 60);
 	for (int i = 0; i < nclauses; i++) {

@@ -228,6 +228,15 @@ test('a command is a string, too', async () => {
 	await dt.close();
 });
 
+test('a command has the standard streams of this process', async () => {
+	assert.equal(await run(`
+		const { open } = require(${root});
+		open({ target: 'echo hello from a command' }).then(async (dt) => {
+			dt.on('procexit', ({ status }) => console.log(status));
+			await dt.run('syscall:::entry /pid == $target/ { @ = count(); }');
+		});`), 'hello from a command\n0\n');
+});
+
 test('a command that is not let run ends with its consumer', async () => {
 	const dt = await dtrace.open({ target: 'sleep 100' });
 	const { target } = dt;

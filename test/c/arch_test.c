@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* arch_test.c - where a breakpoint may stand: the lengths of machine instructions, and which
+ * of them the kernel can replace. */
+#include "../../libdtrace/arch.h"
+#include "tap.h"
+
+typedef struct insn {
+	const char *text; /* what it is */
+	uint8_t code[15];
+	size_t length;
+	bool traceable;
+} insn_t;
+
+static const insn_t insns[] = {
+    {"push %rbp", {0x55}, 1, true},
+    {"mov %rsp,%rbp", {0x48, 0x89, 0xe5}, 3, true},
+    {"endbr64", {0xf3, 0x0f, 0x1e, 0xfa}, 4, true},
+    {"movabs $imm64,%rax", {0x48, 0xb8, 1, 2, 3, 4, 5, 6, 7, 8}, 10, true},
+    {"mov $imm32,%eax", {0xb8, 1, 2, 3, 4}, 5, true},
+    {"mov $imm16,%ax", {0x66, 0xb8, 1, 2}, 4, true},
+    {"lea 0x8(%rsp,%rax,4),%rcx", {0x48, 0x8d, 0x4c, 0x84, 0x08}, 5, true},
+    {"lea disp32(%rip),%rax", {0x48, 0x8d, 0x05, 1, 2, 3, 4}, 7, true},
+    {"testb $imm8,(%rdi)", {0xf6, 0x07, 0x01}, 3, true},
+    {"notb (%rdi)", {0xf6, 0x17}, 2, true},
+    {"jne rel32", {0x0f, 0x85, 1, 2, 3, 4}, 6, true},
+    {"movabs addr,%al", {0xa0, 1, 2, 3, 4, 5, 6, 7, 8}, 9, true},
+    {"enter", {0xc8, 1, 2, 3}, 4, true},
+    {"vmovd %esi,%xmm0", {0xc5, 0xf9, 0x6e, 0xc6}, 4, true},
+    {"vpxor", {0xc5, 0xf1, 0xef, 0xc9}, 4, true},
+    {"lock addq $1,(%rdi)", {0xf0, 0x48, 0x83, 0x07, 0x01}, 5, false},
+    {"cs nopw", {0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0}, 10, false},
+    {"notrack jmp *%rax", {0x3e, 0xff, 0xe0}, 3, false},
+    /* The kernel would take these for jp, js, jmp, call and ret. */
+    {"vpbroadcastb, EVEX", {0x62, 0xe2, 0x7d, 0x28, 0x7a, 0xce}, 6, false},
+    {"vpbroadcastb, VEX", {0xc4, 0xe2, 0x7d, 0x78, 0xc0}, 5, false},
+    {"vpor", {0xc5, 0xf9, 0xeb, 0xc1}, 4, false},
+    {"vpsubsb", {0xc5, 0xf9, 0xe8, 0xc1}, 4, false},
+    {"vcmpltps", {0xc5, 0xf8, 0xc2, 0xc1, 0x01}, 5, false},
+};
+
+static void check_insn(const insn_t *insn)
+{
+	size_t length = dt_arch_insn_length(insn->code, sizeof(insn->code));
+	bool traceable = dt_arch_insn_traceable(insn->code, sizeof(insn->code));
+
+	tap_check(length == insn->length && traceable == insn->traceable, "length, traceable",
+		  __FILE__, __LINE__, insn->text);
+}
+
+static void instructions_are_known(void)
+{
+	for (size_t i = 0; i < sizeof(insns) / sizeof(insns[0]); i++)
+		check_insn(&insns[i]);
+}
+
+static void code_that_ends_is_no_instruction(void)
+{
+	for (size_t i = 0; i < sizeof(insns) / sizeof(insns[0]); i++)
+		for (size_t size = 0; size < insns[i].length; size++)
+			CHECK(dt_arch_insn_length(insns[i].code, size) == 0);
+}
+
+static void what_is_invalid_has_no_length(void)
+{
+	const uint8_t push_es[] = {0x06, 0, 0}, prefixes[16] = {0x66, 0x66};
+
+	CHECK(dt_arch_insn_length(push_es, sizeof(push_es)) == 0);
+	CHECK(dt_arch_insn_length(prefixes, 2) == 0);
+	CHECK(!dt_arch_insn_traceable(push_es, sizeof(push_es)));
+}
+
+int main(void)
+{
+	return RUN({"instructions are known by length and kind", instructions_are_known},
+		   {"code that ends is no instruction", code_that_ends_is_no_instruction},
+		   {"what is invalid has no length", what_is_invalid_has_no_length});
+}

@@ -76,16 +76,16 @@ static void gen_process(dt_cg_t *cg)
 	dt_alu_imm(cg->e, BPF_RSH, R0, 32);
 }
 
-/* Frames that are always of tracing itself: our program and what has called it. Where there
- * are more, the consumer knows them by name. */
+/* Frames that are always of tracing itself: our program, the part of it that calls, and what
+ * has called it. Where there are more, the consumer knows them by name. */
 int dt_inner_frames(const dt_cg_t *cg)
 {
 	switch (cg->program->attach->kind) {
 	case DT_ATTACH_SELF:
-		return 1;
+		return 1 + cg->is_divided;
 	case DT_ATTACH_RAWTP:
 	case DT_ATTACH_FUNCTION:
-		return 2;
+		return 2 + cg->is_divided;
 	default:
 		return 0;
 	}

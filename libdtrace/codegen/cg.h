@@ -35,7 +35,10 @@ enum {
 	DT_FRAME_SLOT = -60,	/* u32: of user_slots */
 	DT_FRAME_FAULTPC = -64, /* u32 offset in the clause */
 	DT_FRAME_FAULTVALUE = -72,
-	DT_FRAME_VARS = -72,
+	DT_FRAME_FAULTEPID = -80, /* u32 */
+	DT_FRAME_FAULTCLAUSE = -88, /* its number: a whole word, which the verifier follows */
+	DT_FRAME_VARS = -88,
+	DT_FRAME_MAIN = -64,	/* where temporaries begin in a divided program's main function */
 	/*
 	 * The kernel allows 512 bytes for all frames of a chain of calls, each rounded up to
 	 * 32. The support functions get their share, and in a divided program so does its
@@ -100,8 +103,10 @@ typedef struct dt_cg {
 	int fault_label; /* of the clause */
 	int next_label;	 /* end of the clause */
 	int leave_label; /* of all clauses */
-	bool is_divided; /* into functions: see clause.c */
+	bool is_divided; /* into functions: see part.c */
 	uint32_t part_insns, part_jumps; /* where the function begins */
+	int resume_label; /* of the function: R0 is the number of a clause */
+	uint32_t faults, fault_cost; /* clauses that may fault; see program.c */
 	uint32_t carry;	 /* scratch: what a clause hands to its next part */
 	bool may_fault;	 /* some of cold is a fault */
 	dt_cold_t *cold;
@@ -121,7 +126,7 @@ typedef struct dt_cg {
 				 * take: a word, the bytes taken, then they; 0: none */
 	uint32_t strtok;	/* strtok()'s state; 0: none */
 	bool needs_cpu;	 /* the prologue must find dt_kcpu_t */
-	dt_ecb_t *error_of; /* an ERROR clause is being generated, for a fault of this */
+	bool in_error; /* an ERROR clause is being generated */
 	bool failed;
 } dt_cg_t;
 
@@ -212,6 +217,8 @@ bool dt_value_signed(dt_cg_t *, dt_type_t *);
 void dt_gen_builtin(dt_cg_t *, const dt_node_t *, int dst);
 void dt_gen_argument(dt_cg_t *, const dt_argsource_t *, int dst);
 bool dt_ecb_one_key(const dt_ecb_t *);
+/* dst = the number of the enabled probe that has fired: of this clause. */
+void dt_gen_epid(dt_cg_t *, const dt_ecb_t *, int dst);
 
 /* ---- lvalue.c ------------------------------------------------------------- */
 
@@ -335,15 +342,33 @@ bool dt_is_aggregate(dt_cg_t *, dt_type_t *);
 void dt_describe_value(dt_cgenv_t *, const dt_node_t *, dt_field_t *);
 /* Frames of a stack(), ustack() or jstack(): its argument or the option's. */
 uint64_t dt_stack_frames(const dt_cgenv_t *, const dt_node_t *call);
-/* ---- program.c, clause.c -------------------------------------------------- */
+/* ---- program.c, clause.c, part.c ------------------------------------------ */
 
 /* Goes to miss unless the key in the register is in one of the ranges. */
 void dt_gen_key_guard(dt_emit_t *, int reg, const dt_range_t *, uint32_t n, int miss);
 bool dt_ecb_has_keys(const dt_ecb_t *, const dt_range_t *, uint32_t n);
 /* The program's clauses, whose keys are all together the ranges. */
 void dt_gen_clauses(dt_cg_t *, const dt_range_t *, uint32_t n);
-/* What they have left for later. */
-void dt_gen_later(dt_cg_t *);
+/* Whether a firing of the clause makes a record. */
+bool dt_clause_records(const dt_ecb_t *);
+/* The clause's cold code is written later: */
+void dt_leave_for_later(dt_cg_t *);
+/* here. Returns how many clauses may fault. */
+uint32_t dt_gen_later(dt_cg_t *);
+/* The fault's record, and ERROR's clauses. */
+void dt_gen_error_clauses(dt_cg_t *);
+
+/* A divided program: the functions; returns how many are of the clauses, others are of
+ * ERROR. And their calls. */
+uint32_t dt_gen_parts(dt_cg_t *, const dt_range_t *, uint32_t n);
+void dt_gen_part_calls(dt_cg_t *, const dt_emit_t *functions, uint32_t nparts);
+/* Whether the part should end; its beginning and its end; and both, inside a clause. */
+bool dt_part_is_full(const dt_cg_t *);
+void dt_part_begin(dt_cg_t *);
+void dt_part_end(dt_cg_t *);
+void dt_part_divide(dt_cg_t *);
+/* Where the part's faults meet. */
+void dt_part_fault(dt_cg_t *, int label);
 
 /* ---- record.c, speculate.c ---------------------------------------------- */
 

@@ -15,9 +15,12 @@ typedef struct dt_range {
 	uint32_t low, high; /* inclusive */
 } dt_range_t;
 
-/* An associative array: one hash map. */
+/* An associative array: one hash map. So is a thread-local variable that is too large for
+ * the thread's storage, whose key is the thread alone: its ident's storage says so. */
+#define DT_STORAGE_MAP UINT32_MAX
 typedef struct dt_assoc {
 	dt_ident_t *ident;
+	uint32_t nkeys;
 	uint32_t *key_offsets, *key_sizes; /* in the map's key, 8-byte aligned */
 	uint32_t key_size, value_size;
 } dt_assoc_t;

@@ -284,9 +284,9 @@ static void add_function(dt_emit_t *e, dt_function_t function)
 		e->functions[e->nfunctions++] = function;
 }
 
-void dt_function_new(dt_emit_t *e, dt_functionkind_t kind, uint32_t key_size)
+void dt_function_new(dt_emit_t *e, dt_functionkind_t kind, uint32_t size)
 {
-	add_function(e, (dt_function_t){e->ninsns, kind, key_size});
+	add_function(e, (dt_function_t){e->ninsns, kind, size});
 }
 
 static void add_function_call(dt_emit_t *e, uint32_t insn, int function)

@@ -34,7 +34,7 @@ typedef enum dt_functionkind {
 typedef struct dt_function {
 	uint32_t insn; /* the first */
 	dt_functionkind_t kind;
-	uint32_t key_size; /* FINDER */
+	uint32_t size; /* FINDER: of a key; PART: how many of its clauses may fault */
 } dt_function_t;
 
 typedef struct dt_emit {
@@ -71,7 +71,7 @@ void dt_emit_to_front(dt_emit_t *, uint32_t insn);
 bool dt_emit_reads_frame(const dt_emit_t *, int offset);
 
 /* A function begins here. */
-void dt_function_new(dt_emit_t *, dt_functionkind_t, uint32_t key_size);
+void dt_function_new(dt_emit_t *, dt_functionkind_t, uint32_t size);
 void dt_function_call(dt_emit_t *, uint32_t function);
 /* Adds a listing of functions at the end; calls in it of support functions are not taken
  * along (dt_support_append). */

@@ -245,10 +245,33 @@ static void layout_assoc_use(dt_node_t *n, void *arg)
 	}
 }
 
+/* What is larger is kept in a map by thread: task storage is small, and every thread that
+ * has one variable has all. */
+#define SELF_VARIABLE_MAX 4096u
+
+static bool fits_in_self(const dt_cgenv_t *env, uint32_t size)
+{
+	return size <= SELF_VARIABLE_MAX && env->self_size + align8(size) + 8 <= SELF_MAX;
+}
+
+static int layout_assoc(dt_cgenv_t *env, dt_ident_t *ident, uint32_t size)
+{
+	dt_assoc_t *assoc = &env->assocs[env->nassocs++];
+	size_t nkeys = ident->kind == DT_I_ASSOC ? (size_t)ident->nkeys : 0;
+
+	assoc->ident = ident;
+	assoc->nkeys = (uint32_t)nkeys;
+	assoc->value_size = align8(size);
+	assoc->key_offsets = dt_arena_alloc(env->arena, (2 * nkeys + 1) * sizeof(uint32_t));
+	if (!assoc->key_offsets)
+		return dt_set_errno(env->hdl, EDT_NOMEM);
+	assoc->key_sizes = assoc->key_offsets + nkeys;
+	return 0;
+}
+
 static int layout_variable(dt_cgenv_t *env, dt_ident_t *ident)
 {
 	uint32_t size;
-	dt_assoc_t *assoc;
 
 	if ((ident->kind != DT_I_VAR && ident->kind != DT_I_ASSOC) || ident->type == NULL ||
 	    ident->type->kind == DT_K_DYN)
@@ -257,21 +280,17 @@ static int layout_variable(dt_cgenv_t *env, dt_ident_t *ident)
 	if (size > VARIABLE_MAX || env->state_size > VARIABLE_MAX)
 		return dt_set_error(env->hdl, EDT_TOOLARGE, "variable %s is too large",
 				    ident->name);
-	if (ident->kind == DT_I_VAR && ident->scope == DT_SCOPE_GLOBAL) {
+	if (ident->kind == DT_I_ASSOC)
+		return ident->nkeys > 0 ? layout_assoc(env, ident, size) : 0;
+	if (ident->scope == DT_SCOPE_GLOBAL) {
 		ident->storage = env->state_size;
 		env->state_size += align8(size);
-	} else if (ident->kind == DT_I_VAR && ident->scope == DT_SCOPE_SELF) {
+	} else if (ident->scope == DT_SCOPE_SELF && !fits_in_self(env, size)) {
+		ident->storage = DT_STORAGE_MAP;
+		return layout_assoc(env, ident, size);
+	} else if (ident->scope == DT_SCOPE_SELF) {
 		ident->storage = env->self_size;
 		env->self_size += align8(size);
-	} else if (ident->kind == DT_I_ASSOC && ident->nkeys > 0) {
-		assoc = &env->assocs[env->nassocs++];
-		assoc->ident = ident;
-		assoc->value_size = align8(size);
-		assoc->key_offsets =
-		    dt_arena_alloc(env->arena, 2 * (size_t)ident->nkeys * sizeof(uint32_t));
-		if (!assoc->key_offsets)
-			return dt_set_errno(env->hdl, EDT_NOMEM);
-		assoc->key_sizes = assoc->key_offsets + ident->nkeys;
 	}
 	return 0;
 }
@@ -314,7 +333,7 @@ static int layout_variables(dt_cgenv_t *env, dt_ecb_t **ecbs, uint32_t necbs)
 		dt_assoc_t *a = &env->assocs[i];
 
 		a->key_size = a->ident->scope == DT_SCOPE_SELF ? 16 : 0; /* the thread */
-		for (int k = 0; k < a->ident->nkeys; k++) {
+		for (uint32_t k = 0; k < a->nkeys; k++) {
 			a->key_offsets[k] = a->key_size;
 			a->key_sizes[k] = align8(a->key_sizes[k] ? a->key_sizes[k] : 8);
 			a->key_size += a->key_sizes[k];
@@ -323,10 +342,6 @@ static int layout_variables(dt_cgenv_t *env, dt_ecb_t **ecbs, uint32_t necbs)
 	env->ontime_offset = env->self_size;
 	if (env->needs_vtimestamp)
 		env->self_size += 8;
-	if (env->self_size > SELF_MAX)
-		return dt_set_error(env->hdl, EDT_TOOLARGE,
-				    "thread-local variables take %u bytes; the kernel allows %u",
-				    env->self_size, SELF_MAX);
 	return 0;
 }
 

@@ -158,7 +158,8 @@ static void place_variable(dt_cg_t *cg, const dt_node_t *n, dt_place_t *p)
 	const dt_ident_t *ident = n->ident;
 
 	p->extent = (dt_variable_size(cg->env, n->type) + 7) & ~7u;
-	if (n->kind == DT_N_INDEX) {
+	if (n->kind == DT_N_INDEX ||
+	    (ident->scope == DT_SCOPE_SELF && ident->storage == DT_STORAGE_MAP)) {
 		p->kind = DT_PLACE_ASSOC;
 		p->assoc = find_assoc(cg, ident, &p->map);
 		p->key = gen_assoc_key(cg, n, p->assoc);

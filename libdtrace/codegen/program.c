@@ -279,28 +279,6 @@ static void gen_entry(dt_cg_t *cg, const dt_range_t *keys, uint32_t nkeys, int l
 	dt_gen_initialize(cg);
 }
 
-/* Runs the parts of a divided program, one after the other. */
-static void gen_parts(dt_cg_t *cg, uint32_t n)
-{
-	dt_emit_t *e = cg->e;
-
-	for (uint32_t i = 0; i < n; i++) {
-		dt_load(e, 8, R1, FP, DT_FRAME_CTX);
-		if (cg->program->attach->nkeys)
-			dt_load(e, 8, R2, FP, DT_FRAME_KEY);
-		else
-			dt_alu_imm(e, BPF_MOV, R2, 0);
-		dt_load(e, 4, R3, FP, DT_FRAME_CPU);
-		dt_load(e, 4, R4, FP, DT_FRAME_INDEX); /* the last look-up: scratch */
-		if (cg->program->attach->context == DT_CONTEXT_USER)
-			dt_load(e, 4, R5, FP, DT_FRAME_SLOT);
-		else
-			dt_alu_imm(e, BPF_MOV, R5, 0);
-		dt_function_call(e, i);
-		dt_jump_imm(e, BPF_JNE, R0, 0, cg->leave_label);
-	}
-}
-
 static void set_limits(dt_cg_t *cg)
 {
 	for (const dt_limit_t *l = cg->limits; l && !cg->e->failed; l = l->next)
@@ -309,17 +287,18 @@ static void set_limits(dt_cg_t *cg)
 	cg->limits = NULL;
 }
 
-/* The code into cg->e; a divided program's functions are in parts. */
-static void gen_program(dt_cg_t *cg, const dt_emit_t *parts, const dt_range_t *keys,
-			uint32_t nkeys)
+/* The code into cg->e; a divided program's functions are in the listing, the first nparts
+ * for its clauses. */
+static void gen_program(dt_cg_t *cg, const dt_emit_t *functions, uint32_t nparts,
+			const dt_range_t *keys, uint32_t nkeys)
 {
 	dt_emit_t *e = cg->e;
 	int leave = dt_label_new(e), out = dt_label_new(e), nested = dt_label_new(e);
 	uint32_t entry;
 
 	cg->leave_label = leave;
-	if (parts)
-		gen_parts(cg, parts->nfunctions);
+	if (cg->is_divided)
+		dt_gen_part_calls(cg, functions, nparts);
 	else
 		dt_gen_clauses(cg, keys, nkeys);
 	dt_label_here(e, leave);
@@ -328,7 +307,8 @@ static void gen_program(dt_cg_t *cg, const dt_emit_t *parts, const dt_range_t *k
 	dt_label_here(e, out);
 	dt_alu_imm(e, BPF_MOV, R0, 0);
 	dt_exit(e);
-	dt_gen_later(cg);
+	if (!cg->is_divided)
+		dt_gen_later(cg);
 	if (cg->needs_cpu) {
 		dt_label_here(e, nested);
 		dt_gen_drop(cg, DT_KDROP_NESTED);
@@ -459,31 +439,32 @@ static const char *context_name(enum bpf_prog_type type)
 /*
  * Generates the program, in one piece or divided: the functions first, into a listing of
  * their own, which follows the main program's code. 0, or -1 with the handle's error set.
+ * fault_cost: what the verifier has to follow for faults alone.
  */
 static int generate(dt_cgenv_t *env, dt_program_t *program, const dt_range_t *keys,
-		    uint32_t nkeys, bool is_divided)
+		    uint32_t nkeys, bool is_divided, uint32_t *fault_cost)
 {
-	dt_cg_t cg;
+	uint32_t nparts = 0;
 	dt_emit_t functions;
+	dt_cg_t cg;
 
 	dt_emit_init(&functions);
 	if (begin_program(&cg, env, program, is_divided)) {
 		program->code.context = context_name(program->attach->prog_type);
 		if (is_divided) {
 			cg.e = &functions;
-			dt_gen_clauses(&cg, keys, nkeys);
+			nparts = dt_gen_parts(&cg, keys, nkeys);
 			set_limits(&cg);
-			cg.stack = cg.frame_base;
+			cg.stack = DT_FRAME_MAIN;
 			cg.e = &program->code;
-			gen_program(&cg, &functions, keys, nkeys);
-		} else {
-			gen_program(&cg, NULL, keys, nkeys);
 		}
+		gen_program(&cg, &functions, nparts, keys, nkeys);
 		dt_gen_finders(&cg, &functions);
 		dt_support_append(&program->code, &functions);
 		dt_emit_append(&program->code, &functions);
 	}
 	dt_emit_free(&functions);
+	*fault_cost = cg.fault_cost;
 	return end_program(&cg);
 }
 
@@ -491,19 +472,21 @@ static int generate(dt_cgenv_t *env, dt_program_t *program, const dt_range_t *ke
  * is at ease. */
 #define UNDIVIDED_INSNS 8000
 #define UNDIVIDED_JUMPS 3000
+#define UNDIVIDED_FAULTS 6000
 
 int dt_codegen_program(dt_cgenv_t *env, dt_program_t *program)
 {
 	const dt_emit_t *code = &program->code;
-	uint32_t nkeys = 0;
+	uint32_t nkeys = 0, fault_cost;
 	dt_range_t *keys = union_of_keys(env, program, &nkeys);
 	int err;
 
 	if (!keys)
 		return dt_set_errno(env->hdl, EDT_NOMEM);
-	err = generate(env, program, keys, nkeys, false);
-	if (code->too_large || code->ninsns > UNDIVIDED_INSNS || code->nfixups > UNDIVIDED_JUMPS)
-		err = generate(env, program, keys, nkeys, true);
+	err = generate(env, program, keys, nkeys, false, &fault_cost);
+	if (code->too_large || code->ninsns > UNDIVIDED_INSNS ||
+	    code->nfixups > UNDIVIDED_JUMPS || fault_cost > UNDIVIDED_FAULTS)
+		err = generate(env, program, keys, nkeys, true, &fault_cost);
 	return err;
 }
 

@@ -194,7 +194,7 @@ static int arity_of(const char *function)
 	return 2; /* a callback: round, context */
 }
 
-/* int f(context *, u64 key, cpu, area, slot): see clause.c. The kernel knows the context by
+/* int f(context *, u64 key, cpu, area, slot): see part.c. The kernel knows the context by
  * the name of its struct; where there is none, the function is checked as a part of its
  * caller instead. */
 static int describe_part(struct btf *btf, const char *context, const char *name, int int_id,
@@ -211,7 +211,7 @@ static int describe_finder(const linker_t *l, struct btf *btf, const dt_function
 			   const char *name, int u64_id)
 {
 	int buffer = btf__add_ptr(btf, btf__add_struct(btf, "dt_buffer", l->env->aggsize));
-	int key = btf__add_ptr(btf, btf__add_struct(btf, "dt_key", f->key_size));
+	int key = btf__add_ptr(btf, btf__add_struct(btf, "dt_key", f->size));
 	int cpu = btf__add_ptr(btf, btf__add_struct(btf, "dt_kcpu", sizeof(dt_kcpu_t)));
 	int proto = btf__add_func_proto(btf, u64_id);
 

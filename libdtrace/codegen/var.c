@@ -209,21 +209,24 @@ static uint32_t id_of(const dt_ecb_t *ecb, uint32_t probe)
 	return ecb->probes[probe]->desc.dtpd_id;
 }
 
-/* ERROR's arguments: what the fault exit has left in the frame. */
+void dt_gen_epid(dt_cg_t *cg, const dt_ecb_t *ecb, int dst)
+{
+	gen_by_probe(cg, ecb, dst, epid_of);
+}
+
+/* ERROR's arguments: what the fault has left in the frame. */
 static void gen_error_argument(dt_cg_t *cg, uint32_t n, int dst)
 {
 	static const struct {
 		int size, offset;
 	} words[] = {{0, 0},
-		     {0, 0},
+		     {4, DT_FRAME_FAULTEPID},
 		     {4, DT_FRAME_FAULT + 4},
 		     {4, DT_FRAME_FAULTPC},
 		     {4, DT_FRAME_FAULT},
 		     {8, DT_FRAME_FAULTVALUE}};
 
-	if (n == 1)
-		gen_by_probe(cg, cg->error_of, dst, epid_of);
-	else if (n < sizeof(words) / sizeof(words[0]) && words[n].size)
+	if (n < sizeof(words) / sizeof(words[0]) && words[n].size)
 		dt_load(cg->e, words[n].size, dst, FP, words[n].offset);
 	else
 		dt_alu_imm(cg->e, BPF_MOV, dst, 0);
@@ -257,7 +260,7 @@ static void gen_errno(dt_cg_t *cg, const dt_node_t *n, int dst)
 	const dt_argsource_t *source = &cg->program->attach->errno_source;
 	int failed = dt_label_new(cg->e), done = dt_label_new(cg->e);
 
-	if (source->kind == DT_ARG_NONE || cg->error_of) {
+	if (source->kind == DT_ARG_NONE || cg->in_error) {
 		dt_cg_fail(cg, EDT_NOTHERE, n->line,
 			   "errno is known in the return probes of system calls only");
 		return;
@@ -362,7 +365,7 @@ void dt_gen_builtin(dt_cg_t *cg, const dt_node_t *n, int dst)
 	uint32_t id = n->ident->id;
 
 	if (id - DT_VAR_ARG0 < DT_MAXARGS) {
-		if (cg->error_of)
+		if (cg->in_error)
 			gen_error_argument(cg, id - DT_VAR_ARG0, dst);
 		else
 			dt_gen_argument(cg, &cg->program->attach->args[id - DT_VAR_ARG0], dst);
@@ -378,7 +381,7 @@ void dt_gen_builtin(dt_cg_t *cg, const dt_node_t *n, int dst)
 		dt_mov(e, dst, R0);
 		break;
 	case DT_VAR_EPID:
-		gen_by_probe(cg, cg->ecb, dst, epid_of);
+		dt_gen_epid(cg, cg->ecb, dst);
 		break;
 	case DT_VAR_ID:
 		gen_by_probe(cg, cg->ecb, dst, id_of);

@@ -41,7 +41,8 @@ static int on_record(const dtrace_probedata_t *data, const dtrace_recdesc_t *rec
 /* Options that change how code is generated. */
 static void set_options(dtrace_hdl_t *dtp, dgen_t *g)
 {
-	static const char *const sizes[] = {"2", "3", "7", "16", "33", "100", "1000", "4096"};
+	static const char *const sizes[] = {"2", "3", "7", "16", "33", "100", "1000", "4096",
+					    "20000", "65536"};
 
 	if (dgen_below(g, 3) == 0)
 		dtrace_setopt(dtp, "strsize",
@@ -155,7 +156,7 @@ static int by_hand(uint64_t seed, uint64_t count)
 
 		results[result]++;
 		if (result == REFUSED || count == 1 ||
-		    (result == NOT_COMPILED && getenv("SHOW") != NULL))
+		    (result != LOADED && getenv("SHOW") != NULL))
 			printf("%s\n", why);
 	}
 	printf("%llu loaded, %llu not compiled, %llu too large, %llu refused\n",

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * agg.c - aggregating statements, straight into the CPU's active aggregation buffer.
- * Without keys the entry's place is known at compile time; with keys see aggfind.c. No
- * helper is called but for the look-up of the buffer, which the kernel inlines.
+ * agg.c - aggregating statements, straight into the CPU's active entries. Without keys an
+ * entry's place is known at compile time; with keys see aggfind.c. No helper is called but
+ * for the look-up of the buffer, which the kernel inlines.
  */
 #include "codegen/cg.h"
 
@@ -101,13 +101,26 @@ static void gen_buffer(dt_cg_t *cg, int drop)
 	dt_mov(e, R6, R0);
 }
 
-/* R0 = the only entry. Its varid is set once it has been used. */
+void dt_gen_active_entries(dt_cg_t *cg, int reg, int other)
+{
+	dt_emit_t *e = cg->e;
+
+	cg->needs_cpu = true;
+	dt_load(e, 8, reg, FP, DT_FRAME_CPUS);
+	dt_load(e, 4, other, reg, offsetof(dt_kcpu_t, aggregation_active));
+	dt_alu_imm(e, BPF_AND, other, 1);
+	dt_alu_imm(e, BPF_MUL, other, (int32_t)(cg->env->fixed_size + cg->env->near_size));
+	dt_alu_reg(e, BPF_ADD, reg, other);
+	dt_alu_imm(e, BPF_ADD, reg, sizeof(dt_kcpu_t));
+}
+
+/* R0 = the only entry, of those in use. Its varid is set once it has been used. */
 static void gen_fixed(dt_cg_t *cg, const dt_agglayout_t *layout)
 {
 	dt_emit_t *e = cg->e;
 	int used = dt_label_new(e);
 
-	dt_mov(e, R0, R6);
+	dt_gen_active_entries(cg, R0, R1);
 	dt_alu_imm(e, BPF_ADD, R0, (int32_t)layout->fixed_offset);
 	if (layout->func == DTRACEAGG_MIN || layout->func == DTRACEAGG_MAX) {
 		dt_load(e, 4, R1, R0, 0);
@@ -395,7 +408,7 @@ void dt_gen_agg(dt_cg_t *cg, const dt_stmt_t *s)
 	const dt_node_t *call = s->expr;
 	const dt_node_t *by = call->list ? call->list->next : NULL; /* the increment */
 	int mark = cg->stack, value = 0, increment = 0;
-	int done = dt_label_new(e), drop = dt_drop_label(cg, DT_KDROP_AGGREGATION, done);
+	int done = dt_label_new(e), drop;
 	dt_str_t key = {DT_STR_NONE, 0, 0};
 
 	if (layout->nkeys)
@@ -404,11 +417,13 @@ void dt_gen_agg(dt_cg_t *cg, const dt_stmt_t *s)
 		value = dt_gen_to_slot(cg, call->list);
 	if (by)
 		increment = dt_gen_to_slot(cg, by);
-	gen_buffer(cg, drop);
-	if (layout->nkeys)
+	if (layout->nkeys) {
+		drop = dt_drop_label(cg, DT_KDROP_AGGREGATION, done);
+		gen_buffer(cg, drop);
 		dt_gen_agg_find(cg, layout, &key, drop);
-	else
+	} else {
 		gen_fixed(cg, layout);
+	}
 	gen_update(cg, layout, value, increment);
 	dt_label_here(e, done);
 	cg->stack = mark;

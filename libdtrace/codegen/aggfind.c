@@ -3,10 +3,11 @@
  * aggfind.c - the entry of a key in the CPU's active aggregation buffer.
  *
  * The buffer holds a hash table (see enable/kernel.h): the words of the key are mixed into
- * a hash, its chain is walked, and a missing entry is made at the end of the buffer. Most
- * often the first of the chain is the one: that is looked at in place. For everything else
- * there is a function, one for each size of key and of entry, which the verifier checks
- * once, however many statements call it:
+ * a hash, its chain is walked, and a missing entry is made at the end of the buffer. Where
+ * the entry of such a hash was found last is kept near the CPU's words, and looked at in
+ * place; most often it is the one. For everything else there is a function, one for each
+ * size of key and of entry, which the verifier checks once, however many statements call
+ * it:
  *
  *	u64 find(buffer *, key *, u64 hash, dt_kcpu_t *, u64 varid): offset, or 0
  *
@@ -91,8 +92,21 @@ static uint32_t finder_for(dt_cg_t *cg, const dt_agglayout_t *layout)
 	return cg->nfinders++;
 }
 
-/* R0 = the first entry of the hash's chain, if it is the key's; otherwise goes to other. */
-static void gen_first(dt_cg_t *cg, const dt_agglayout_t *layout, const dt_str_t *key, int found,
+/* R1 = the word that says where the hash's entry was last; R2 is used. */
+static void gen_near(dt_cg_t *cg)
+{
+	dt_emit_t *e = cg->e;
+
+	dt_gen_active_entries(cg, R1, R2);
+	dt_mov(e, R2, R8);
+	dt_alu_imm(e, BPF_RSH, R2, 64 - DT_AGG_NEAR_BITS);
+	dt_alu_imm(e, BPF_LSH, R2, 2);
+	dt_alu_reg(e, BPF_ADD, R1, R2);
+	dt_add_const(e, R1, cg->env->fixed_size);
+}
+
+/* R0 = the entry, if it is where the hash's was last; otherwise goes to other. */
+static void gen_last(dt_cg_t *cg, const dt_agglayout_t *layout, const dt_str_t *key, int found,
 		      int other)
 {
 	dt_emit_t *e = cg->e;
@@ -100,11 +114,8 @@ static void gen_first(dt_cg_t *cg, const dt_agglayout_t *layout, const dt_str_t 
 	int at, base;
 
 	gen_hash(cg, layout, key);
-	dt_mov(e, R1, R8);
-	dt_alu_imm(e, BPF_AND, R1, (int32_t)(cg->env->nbuckets - 1));
-	dt_alu_imm(e, BPF_LSH, R1, 2);
-	dt_alu_reg(e, BPF_ADD, R1, R6);
-	dt_load(e, 4, R0, R1, (int)cg->env->buckets_offset);
+	gen_near(cg);
+	dt_load(e, 4, R0, R1, 0);
 	dt_jump_imm(e, BPF_JEQ, R0, 0, other);
 	dt_jump_imm(e, BPF_JGT, R0, (int32_t)(cg->env->aggsize - size), other);
 	dt_alu_imm(e, BPF_AND, R0, -8); /* it is: said for the verifier, which adds atomically */
@@ -138,7 +149,7 @@ void dt_gen_agg_find(dt_cg_t *cg, const dt_agglayout_t *layout, const dt_str_t *
 		return;
 	}
 	if (layout->key_size <= INLINE_KEY_MAX) {
-		gen_first(cg, layout, key, found, other);
+		gen_last(cg, layout, key, found, other);
 		dt_label_here(e, other);
 		dt_mov(e, R3, R8);
 	} else {
@@ -152,6 +163,10 @@ void dt_gen_agg_find(dt_cg_t *cg, const dt_agglayout_t *layout, const dt_str_t *
 	dt_jump_imm(e, BPF_JEQ, R0, 0, drop);
 	dt_jump_imm(e, BPF_JGT, R0, (int32_t)(cg->env->aggsize - size), drop);
 	dt_alu_imm(e, BPF_AND, R0, -8);
+	if (layout->key_size <= INLINE_KEY_MAX) {
+		gen_near(cg);
+		dt_store(e, 4, R1, 0, R0);
+	}
 	dt_alu_reg(e, BPF_ADD, R0, R6);
 	dt_label_here(e, found);
 }
@@ -319,7 +334,7 @@ static void gen_finder(const dt_cgenv_t *env, dt_emit_t *e, const dt_finder_t *f
 	dt_alu_imm(e, BPF_AND, R2, (int32_t)(env->nbuckets - 1));
 	dt_alu_imm(e, BPF_LSH, R2, 2);
 	dt_alu_reg(e, BPF_ADD, R2, R6);
-	dt_alu_imm(e, BPF_ADD, R2, (int32_t)env->buckets_offset);
+	dt_alu_imm(e, BPF_ADD, R2, DT_AGG_HEADS);
 	dt_store(e, 8, FP, FIND_HEAD, R2);
 	dt_load(e, 4, R1, R2, 0);
 	gen_walk(env, e, f, fail);

@@ -417,6 +417,8 @@ uint32_t dt_heap_size(const dt_cgenv_t *);
 
 void dt_gen_action(dt_cg_t *, const dt_stmt_t *);
 void dt_gen_agg(dt_cg_t *, const dt_stmt_t *);
+/* reg = this CPU's entries without keys, of those in use; other is used. */
+void dt_gen_active_entries(dt_cg_t *, int reg, int other);
 /* R0 = the entry of the key in the buffer at R6; goes to drop when there is no room. R8 and
  * what calls do not preserve is lost. */
 void dt_gen_agg_find(dt_cg_t *, const dt_agglayout_t *, const dt_str_t *key, int drop);

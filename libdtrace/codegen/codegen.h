@@ -77,13 +77,16 @@ typedef struct dt_cgenv {
 	uint32_t end_size; /* bytes kept free for END's records: bufpolicy fill */
 	int only_cpu;	   /* option cpu; -1: all */
 	bool temporal, commits; /* some clause has commit() */
-	uint32_t state_size; /* dt_kstate_t and the global variables */
+	uint32_t fixed_size; /* of the entries of aggregations without keys */
+	uint32_t near_size;  /* of the offsets that follow them: each CPU has both twice */
+	uint32_t cpu_size;   /* of a CPU's part of the state */
+	uint32_t globals_offset, state_size; /* of global variables there; of all */
 	uint32_t self_size;  /* thread-local variables; 0: none */
 	uint32_t ontime_offset; /* their end, where vtimestamp's word may follow */
 	bool *has_address; /* by identifier order: scalars whose address is taken */
 	dt_agglayout_t *aggs;
 	uint32_t naggs, nkeyed;
-	uint32_t nbuckets, buckets_offset, entries_offset; /* of an aggregation buffer */
+	uint32_t nbuckets, entries_offset; /* of an aggregation buffer */
 	dt_assoc_t *assocs;
 	uint32_t nassocs;
 	char *strings; /* the strings map; malloc'd */

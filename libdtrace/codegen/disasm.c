@@ -45,8 +45,7 @@ static const char *size_name(uint8_t code)
 static const char *map_name(uint32_t map)
 {
 	static const char *const names[] = {
-	    [DT_MAP_STATE] = "state",		  [DT_MAP_CPUS] = "cpus",
-	    [DT_MAP_PRINCIPAL] = "principal",	  [DT_MAP_AGGREGATION] = "aggregation",
+	    [DT_MAP_STATE] = "state",		  [DT_MAP_PRINCIPAL] = "principal",	  [DT_MAP_AGGREGATION] = "aggregation",
 	    [DT_MAP_SCRATCH] = "scratch",	  [DT_MAP_STRINGS] = "strings",
 	    [DT_MAP_SELF] = "self",		  [DT_MAP_BELL] = "bell",
 	};

@@ -265,11 +265,10 @@ void dt_gen_cpu_words(dt_cg_t *cg, int cpu_reg, int none)
 {
 	dt_emit_t *e = cg->e;
 
-	_Static_assert(sizeof(dt_kcpu_t) == 1 << 7, "see the shift");
 	dt_jump_imm(e, BPF_JGE, cpu_reg, (int32_t)cg->env->npossible, none);
 	dt_mov(e, R1, cpu_reg);
-	dt_alu_imm(e, BPF_LSH, R1, 7);
-	dt_map_value(e, R0, DT_MAP_CPUS, 0);
+	dt_alu_imm(e, BPF_MUL, R1, (int32_t)cg->env->cpu_size);
+	dt_map_value(e, R0, DT_MAP_STATE, DT_CPUS_OFFSET);
 	dt_alu_reg(e, BPF_ADD, R0, R1);
 }
 

@@ -167,12 +167,10 @@ static void finish_agg(dt_cgenv_t *env, dt_agglayout_t *layout)
 		env->nkeyed++;
 		return;
 	}
-	layout->fixed_offset = env->buckets_offset;
-	env->buckets_offset +=
-	    (uint32_t)((sizeof(dt_kaggent_t) + layout->value_size + 63) & ~63u);
+	layout->fixed_offset = env->fixed_size;
+	env->fixed_size += (uint32_t)((sizeof(dt_kaggent_t) + layout->value_size + 63) & ~63u);
 }
 
-/* The keys to all entries: fixed ones, hash chains, then entries. */
 static int layout_aggs(dt_cgenv_t *env, dt_ecb_t **ecbs, uint32_t necbs)
 {
 	env->naggs = env->hdl->naggs;
@@ -183,15 +181,16 @@ static int layout_aggs(dt_cgenv_t *env, dt_ecb_t **ecbs, uint32_t necbs)
 		for (const dt_stmt_t *s = ecbs[i]->clause->stmts; s; s = s->next)
 			if (s->kind == DT_S_AGG && layout_agg(env, s, ecbs[i]) != 0)
 				return -1;
-	env->buckets_offset = DT_AGG_FIXED;
 	for (uint32_t i = 0; i < env->naggs; i++)
 		if (env->aggs[i].varid)
 			finish_agg(env, &env->aggs[i]);
 	/* One chain for every 128 bytes of buffer keeps chains short at any fill. */
 	for (env->nbuckets = 16; env->nbuckets < env->aggsize / 128; env->nbuckets *= 2)
 		continue;
-	env->entries_offset = env->buckets_offset + (env->nkeyed ? env->nbuckets * 4 : 0);
-	if (env->entries_offset > env->aggsize)
+	env->entries_offset = DT_AGG_HEADS + (env->nkeyed ? env->nbuckets * 4 : 0);
+	env->near_size = env->nkeyed ? DT_AGG_NNEAR * 4 : 0;
+	env->cpu_size = (uint32_t)sizeof(dt_kcpu_t) + 2 * (env->fixed_size + env->near_size);
+	if ((uint64_t)env->fixed_size + env->entries_offset > env->aggsize)
 		return dt_set_error(env->hdl, EDT_TOOLARGE,
 				    "aggsize (%u) is too small for the aggregations",
 				    env->aggsize);
@@ -317,7 +316,8 @@ static void note_needs(dt_node_t *n, void *arg)
 
 static int layout_variables(dt_cgenv_t *env, dt_ecb_t **ecbs, uint32_t necbs)
 {
-	env->state_size = sizeof(dt_kstate_t);
+	env->globals_offset = DT_CPUS_OFFSET + env->npossible * env->cpu_size;
+	env->state_size = env->globals_offset;
 	env->has_address = dt_arena_alloc(env->arena, env->hdl->nidents + 1);
 	env->assocs = dt_arena_alloc(env->arena,
 				     (env->hdl->nidents + 1) * sizeof(*env->assocs));
@@ -347,7 +347,7 @@ static int layout_variables(dt_cgenv_t *env, dt_ecb_t **ecbs, uint32_t necbs)
 
 int dt_layout(dt_cgenv_t *env, dt_ecb_t **ecbs, uint32_t necbs)
 {
-	if (layout_variables(env, ecbs, necbs) != 0 || layout_aggs(env, ecbs, necbs) != 0)
+	if (layout_aggs(env, ecbs, necbs) != 0 || layout_variables(env, ecbs, necbs) != 0)
 		return -1;
 	for (uint32_t i = 0; i < necbs; i++) {
 		ecbs[i]->plan = dt_layout_record(env, ecbs[i]->clause);

@@ -407,7 +407,7 @@ static void gen_owned(dt_cg_t *cg, int slot, uint32_t size)
 {
 	dt_emit_t *e = cg->e;
 	int hit = dt_label_new(e), no_self = dt_label_new(e);
-	uint32_t globals = cg->env->state_size - (uint32_t)sizeof(dt_kstate_t);
+	uint32_t globals = cg->env->state_size - cg->env->globals_offset;
 
 	dt_scratch_need(cg, size);
 	dt_load(e, 8, R1, FP, DT_FRAME_SCRATCH);
@@ -415,7 +415,7 @@ static void gen_owned(dt_cg_t *cg, int slot, uint32_t size)
 	/* How large scratch is will be known at the end. */
 	dt_scratch_limit(cg, gen_try_region(cg, slot, size, size, hit), size);
 	if (globals >= size) {
-		dt_map_value(e, R1, DT_MAP_STATE, sizeof(dt_kstate_t));
+		dt_map_value(e, R1, DT_MAP_STATE, cg->env->globals_offset);
 		gen_try_region(cg, slot, globals, size, hit);
 	}
 	if (cg->env->ontime_offset >= size) {

@@ -147,7 +147,8 @@ static void gen_enter_cpu(dt_cg_t *cg, int out, int nested)
 	dt_call(e, BPF_FUNC_get_smp_processor_id);
 	if (cg->env->only_cpu >= 0 && cg->program->attach->kind != DT_ATTACH_SELF)
 		dt_jump_imm(e, BPF_JNE, R0, cg->env->only_cpu, out);
-	dt_store(e, 4, FP, DT_FRAME_CPU, R0);
+	if (cg->scratch_max || dt_emit_reads_frame(e, DT_FRAME_CPU))
+		dt_store(e, 4, FP, DT_FRAME_CPU, R0);
 	dt_gen_cpu_words(cg, R0, out);
 	dt_store(e, 8, FP, DT_FRAME_CPUS, R0);
 	if (cg->program->attach->context == DT_CONTEXT_USER) {

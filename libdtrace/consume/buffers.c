@@ -60,7 +60,7 @@ static bool read_header(const dt_enabling_t *en, const dt_drain_t *d, uint32_t a
 static int take(dtrace_hdl_t *hdl, uint32_t cpu, dt_drain_t *d, uint32_t buffer)
 {
 	dt_enabling_t *en = hdl->enabling;
-	uint32_t used = en->cpus[cpu].principal_used[buffer];
+	uint32_t used = dt_cpu_words(en, cpu)->principal_used[buffer];
 
 	if (used > en->env.bufsize)
 		used = en->env.bufsize;
@@ -77,7 +77,7 @@ static int take(dtrace_hdl_t *hdl, uint32_t cpu, dt_drain_t *d, uint32_t buffer)
 static int take_older(dtrace_hdl_t *hdl, uint32_t cpu, dt_drain_t *d, uint32_t buffer)
 {
 	dt_enabling_t *en = hdl->enabling;
-	uint32_t newer = en->cpus[cpu].principal_used[buffer ^ 1];
+	uint32_t newer = dt_cpu_words(en, cpu)->principal_used[buffer ^ 1];
 	dt_krecord_t r;
 
 	if (take(hdl, cpu, d, buffer) != 0)
@@ -95,15 +95,15 @@ int dt_drain_refill(dtrace_hdl_t *hdl, uint32_t cpu, dt_drain_t *d)
 
 	if (d->data)
 		return 0;
-	active = en->cpus[cpu].principal_active & 1;
+	active = dt_cpu_words(en, cpu)->principal_active & 1;
 	if (en->env.bufpolicy != DT_BUFPOLICY_SWITCH) {
 		if (en->phase != DT_PHASE_STOPPED)
 			return 0;
-		if (en->cpus[cpu].wraps && en->cpus[cpu].principal_used[active ^ 1])
+		if (dt_cpu_words(en, cpu)->wraps && dt_cpu_words(en, cpu)->principal_used[active ^ 1])
 			return take_older(hdl, cpu, d, active ^ 1);
-		return en->cpus[cpu].principal_used[active] ? take(hdl, cpu, d, active) : 0;
+		return dt_cpu_words(en, cpu)->principal_used[active] ? take(hdl, cpu, d, active) : 0;
 	}
-	if (en->cpus[cpu].principal_used[active] == 0)
+	if (dt_cpu_words(en, cpu)->principal_used[active] == 0)
 		return 0;
 	busy = dt_cpu_switch(hdl, en, cpu, DT_SWITCH_PRINCIPAL);
 	return busy ? busy : take(hdl, cpu, d, active);
@@ -133,7 +133,7 @@ void dt_drain_settle(dtrace_hdl_t *hdl, uint32_t cpu, dt_drain_t *d)
 	if (!d->data || dt_drain_peek(hdl, d, &next))
 		return;
 	memset(d->data, 0, d->end);
-	hdl->enabling->cpus[cpu].principal_used[d->buffer] = 0;
+	dt_cpu_words(hdl->enabling, cpu)->principal_used[d->buffer] = 0;
 	d->data = NULL;
 }
 
@@ -190,20 +190,36 @@ static uint32_t varid_of(const char *entry)
 	return varid;
 }
 
+/* The entry of an aggregation without keys, when it has been used. */
+static const char *fixed_entry(const dt_agglayout_t *layout, const char *entries)
+{
+	const char *entry = entries + layout->fixed_offset;
+
+	return layout->varid && !layout->nkeys && varid_of(entry) ? entry : NULL;
+}
+
+/* Merges the entries of aggregations without keys that are not in use any more, and forgets
+ * where those with keys were. */
+static int merge_fixed(dtrace_hdl_t *hdl, uint32_t cpu, char *entries, char *shown)
+{
+	const dt_cgenv_t *env = &hdl->enabling->env;
+	const char *entry;
+
+	for (uint32_t i = 0; i < env->naggs; i++) {
+		entry = fixed_entry(&env->aggs[i], entries);
+		if (entry && merge_entry(hdl, &env->aggs[i], cpu, entry, shown) != 0)
+			return -1;
+	}
+	memset(entries, 0, env->fixed_size + env->near_size);
+	return 0;
+}
+
 /* Everything in an inactive buffer of used bytes. */
 static int merge_buffer(dtrace_hdl_t *hdl, uint32_t cpu, const char *buffer, uint32_t used,
 			char *shown)
 {
 	const dt_cgenv_t *env = &hdl->enabling->env;
 
-	for (uint32_t i = 0; i < env->naggs; i++) {
-		const dt_agglayout_t *layout = &env->aggs[i];
-
-		if (!layout->varid || layout->nkeys || !varid_of(buffer + layout->fixed_offset))
-			continue;
-		if (merge_entry(hdl, layout, cpu, buffer + layout->fixed_offset, shown) != 0)
-			return -1;
-	}
 	for (uint32_t at = env->entries_offset; at < used;) {
 		uint32_t varid = varid_of(buffer + at);
 		const dt_agglayout_t *layout;
@@ -218,27 +234,45 @@ static int merge_buffer(dtrace_hdl_t *hdl, uint32_t cpu, const char *buffer, uin
 	return 0;
 }
 
-/* Whether the active buffer holds anything: made entries, or a fixed one in use. */
-static bool holds_something(dt_enabling_t *en, uint32_t cpu, uint32_t active)
+/* Whether anything has been aggregated since the last switch. */
+static bool holds_something(const dt_enabling_t *en, uint32_t cpu, uint32_t active)
 {
 	const dt_cgenv_t *env = &en->env;
-	const char *buffer;
+	const char *entries = dt_cpu_entries(en, cpu, active);
 
-	if (en->cpus[cpu].aggregation_used[active] > env->entries_offset)
+	if (dt_cpu_words(en, cpu)->aggregation_used[active] > env->entries_offset)
 		return true;
-	buffer = dt_buffer_window(en, DT_MAP_AGGREGATION, cpu, active, env->buckets_offset);
-	for (uint32_t i = 0; buffer && i < env->naggs; i++)
-		if (env->aggs[i].varid && !env->aggs[i].nkeys &&
-		    varid_of(buffer + env->aggs[i].fixed_offset))
+	for (uint32_t i = 0; i < env->naggs; i++)
+		if (fixed_entry(&env->aggs[i], entries))
 			return true;
 	return false;
+}
+
+/* Takes the entries with keys that a CPU has made in the buffer. */
+static int take_keyed(dtrace_hdl_t *hdl, uint32_t cpu, uint32_t which, char *shown)
+{
+	dt_enabling_t *en = hdl->enabling;
+	uint32_t used = dt_cpu_words(en, cpu)->aggregation_used[which];
+	char *buffer;
+	int err;
+
+	if (used > en->env.aggsize)
+		used = en->env.aggsize;
+	if (used <= en->env.entries_offset)
+		return 0;
+	buffer = dt_buffer_window(en, DT_MAP_AGGREGATION, cpu, which, used);
+	if (!buffer)
+		return dt_set_error(hdl, EDT_NOMEM, "cannot map the buffer of CPU %u", cpu);
+	err = merge_buffer(hdl, cpu, buffer, used, shown);
+	memset(buffer, 0, used);
+	dt_cpu_words(en, cpu)->aggregation_used[which] = en->env.entries_offset;
+	return err;
 }
 
 static int snap_cpu(dtrace_hdl_t *hdl, uint32_t cpu, char *shown)
 {
 	dt_enabling_t *en = hdl->enabling;
-	uint32_t active = en->cpus[cpu].aggregation_active & 1, used;
-	char *buffer;
+	uint32_t active = dt_cpu_words(en, cpu)->aggregation_active & 1;
 	int err;
 
 	if (!holds_something(en, cpu, active))
@@ -246,16 +280,9 @@ static int snap_cpu(dtrace_hdl_t *hdl, uint32_t cpu, char *shown)
 	err = dt_cpu_switch(hdl, en, cpu, DT_SWITCH_AGGREGATION);
 	if (err != 0) /* a busy CPU has another turn */
 		return err < 0 ? -1 : 0;
-	used = en->cpus[cpu].aggregation_used[active];
-	if (used > en->env.aggsize)
-		used = en->env.aggsize;
-	buffer = dt_buffer_window(en, DT_MAP_AGGREGATION, cpu, active, used);
-	if (!buffer)
-		return dt_set_error(hdl, EDT_NOMEM, "cannot map the buffer of CPU %u", cpu);
-	err = merge_buffer(hdl, cpu, buffer, used, shown);
-	memset(buffer, 0, used);
-	en->cpus[cpu].aggregation_used[active] = en->env.entries_offset;
-	return err;
+	if (merge_fixed(hdl, cpu, dt_cpu_entries(en, cpu, active), shown) != 0)
+		return -1;
+	return take_keyed(hdl, cpu, active, shown);
 }
 
 int dtrace_aggregate_snap(dtrace_hdl_t *hdl)
@@ -267,7 +294,7 @@ int dtrace_aggregate_snap(dtrace_hdl_t *hdl)
 
 	if (!en || en->phase == DT_PHASE_COMPILE)
 		return dt_set_errno(hdl, EDT_NOTACTIVE);
-	if (en->nmaps == 0 || en->maps[DT_MAP_AGGREGATION] < 0)
+	if (!dt_aggregates(en))
 		return 0;
 	for (uint32_t i = 0; i < en->env.naggs; i++)
 		if (en->env.aggs[i].shown_size > largest)

@@ -129,7 +129,7 @@ static int report_kind(dtrace_hdl_t *hdl, int kdrop)
 	uint64_t all = 0, all_new = 0;
 
 	for (uint32_t cpu = 0; cpu < en->env.npossible; cpu++) {
-		uint64_t total = en->cpus[cpu].drops[kdrop];
+		uint64_t total = dt_cpu_words(en, cpu)->drops[kdrop];
 		uint64_t *before = &hdl->consumer->reported[cpu * DT_NKDROPS + (uint32_t)kdrop];
 		uint64_t n = total - *before;
 
@@ -155,7 +155,7 @@ int dt_report_drops(dtrace_hdl_t *hdl)
 	dt_enabling_t *en = hdl->enabling;
 	dt_consumer_t *c = hdl->consumer;
 
-	if (!en->cpus)
+	if (!en->state)
 		return 0;
 	if (!c->reported)
 		c->reported = calloc((size_t)en->env.npossible * DT_NKDROPS,
@@ -225,7 +225,7 @@ static int64_t next_turn(const dtrace_hdl_t *hdl)
 
 	if (status < turn)
 		turn = status;
-	if (aggregate < turn && hdl->enabling->maps[DT_MAP_AGGREGATION] >= 0)
+	if (aggregate < turn && dt_aggregates(hdl->enabling))
 		turn = aggregate;
 	return turn;
 }

@@ -62,9 +62,8 @@ typedef struct dt_enabling {
 	int map_error;	     /* errno of a map that could not be made, */
 	uint32_t map_failed; /* and which it was */
 	volatile dt_kstate_t *state;
-	volatile dt_kcpu_t *cpus;
 	volatile uint64_t *specs; /* words of state; NULL: no speculations */
-	dt_window_t state_window, cpus_window, specs_window;
+	dt_window_t state_window, specs_window;
 	dt_span_t begin_span, end_span;
 	uint64_t missed; /* firings that the kernel held back: a program within itself */
 	dt_window_t *principal, *aggregation; /* by CPU x 2 + buffer */
@@ -85,6 +84,13 @@ void dt_maps_destroy(dt_enabling_t *);
 /* Makes the first size bytes of a CPU's buffer visible: its address, NULL on failure. */
 void *dt_buffer_window(dt_enabling_t *, dt_mapid_t, uint32_t cpu, uint32_t buffer,
 		       uint32_t size);
+
+/* Whether there are aggregations to take. */
+bool dt_aggregates(const dt_enabling_t *);
+/* The CPU's words; not before the maps have been made. */
+volatile dt_kcpu_t *dt_cpu_words(const dt_enabling_t *, uint32_t cpu);
+/* What follows them: entries without keys, and where those with keys are; which of the two. */
+char *dt_cpu_entries(const dt_enabling_t *, uint32_t cpu, uint32_t which);
 
 /* load.c. */
 int dt_programs_load(dtrace_hdl_t *, dt_enabling_t *);

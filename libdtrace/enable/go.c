@@ -29,7 +29,7 @@ static void set_clocks(dt_enabling_t *en)
 
 	en->state->wall_offset = now(CLOCK_REALTIME) - monotonic;
 	for (uint32_t cpu = 0; cpu < en->env.npossible; cpu++)
-		en->cpus[cpu].switched_at = (uint64_t)monotonic;
+		dt_cpu_words(en, cpu)->switched_at = (uint64_t)monotonic;
 }
 
 static void release(dt_enabling_t *en)
@@ -98,13 +98,20 @@ static int fire_begin(dtrace_hdl_t *hdl, dt_enabling_t *en)
 	if (dt_program_fire(hdl, en->begin) != 0)
 		return -1;
 	for (uint32_t cpu = 0; cpu < en->env.ncpus; cpu++) {
-		uint32_t active = en->cpus[cpu].principal_active & 1,
-			 used = en->cpus[cpu].principal_used[active];
+		const volatile dt_kcpu_t *words = dt_cpu_words(en, cpu);
+		uint32_t active = words->principal_active & 1,
+			 used = words->principal_used[active];
 
-		if (used != 0 && en->cpus[cpu].wraps == 0)
+		if (used != 0 && words->wraps == 0)
 			en->begin_span = (dt_span_t){true, cpu, active, 0, used};
 	}
 	return 0;
+}
+
+/* Bytes in the buffer that is written. */
+static uint32_t principal_used(const volatile dt_kcpu_t *words)
+{
+	return words->principal_used[words->principal_active & 1];
 }
 
 /* Runs END, while which nothing else records; its records follow what the buffers held. */
@@ -119,11 +126,11 @@ static int fire_end(dtrace_hdl_t *hdl, dt_enabling_t *en)
 	if (!before)
 		return dt_set_errno(hdl, EDT_NOMEM);
 	for (uint32_t cpu = 0; cpu < en->env.ncpus; cpu++)
-		before[cpu] = en->cpus[cpu].principal_used[en->cpus[cpu].principal_active & 1];
+		before[cpu] = principal_used(dt_cpu_words(en, cpu));
 	err = dt_program_fire(hdl, en->end);
 	for (uint32_t cpu = 0; cpu < en->env.ncpus; cpu++) {
-		uint32_t active = en->cpus[cpu].principal_active & 1,
-			 used = en->cpus[cpu].principal_used[active];
+		uint32_t active = dt_cpu_words(en, cpu)->principal_active & 1,
+			 used = principal_used(dt_cpu_words(en, cpu));
 
 		if (used != before[cpu])
 			en->end_span = (dt_span_t){true, cpu, active,

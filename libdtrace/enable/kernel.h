@@ -33,15 +33,23 @@ typedef enum dt_activity {
 	DT_ACTIVITY_STOPPED
 } dt_activity_t;
 
-/* Head of the state map's only value; global variables follow it. */
+/*
+ * Head of the state map's only value. A part for each CPU follows: its dt_kcpu_t, then twice,
+ * to be switched with the aggregation buffers, the entries of the aggregations without keys
+ * and DT_AGG_NNEAR u32 offsets of entries with keys that have been used lately. So what
+ * a short program touches lies close together: each page more costs it tens of ns. After
+ * that come the global variables.
+ */
 typedef struct dt_kstate {
 	uint32_t activity;
 	uint32_t exited;	   /* exit() was called */
 	uint32_t filled;	   /* bufpolicy fill: a buffer was full */
 	uint32_t bell_wanted;	   /* a buffer's first record is to ring the bell */
 	int64_t wall_offset;	   /* walltimestamp - timestamp, ns */
-	uint64_t pad[5];
+	uint64_t pad[13];
 } dt_kstate_t;
+
+#define DT_CPUS_OFFSET ((uint32_t)sizeof(dt_kstate_t))
 
 typedef enum dt_kdrop {
 	DT_KDROP_PRINCIPAL,
@@ -56,7 +64,7 @@ typedef enum dt_kdrop {
 	DT_NKDROPS
 } dt_kdrop_t;
 
-/* One a CPU, in the cpus map. */
+/* One a CPU. */
 typedef struct dt_kcpu {
 	uint32_t depth;
 	uint32_t principal_active; /* 0 or 1: the buffer that is written */
@@ -71,13 +79,16 @@ typedef struct dt_kcpu {
 	uint64_t chill_since, chilled; /* ns: of the last second, how much chill() has used */
 } dt_kcpu_t;
 
-_Static_assert(sizeof(dt_kcpu_t) == 128, "a CPU's words share no cache line with another's");
+_Static_assert(sizeof(dt_kcpu_t) == 128 && sizeof(dt_kstate_t) == 128,
+	       "a CPU's words share no cache line with another's");
 
 /*
- * Aggregation buffer: a fixed entry for each aggregation without keys from offset
- * DT_AGG_FIXED, then nbuckets u32 heads of hash chains, then entries as they are made.
+ * Aggregation buffer: from offset DT_AGG_HEADS on nbuckets u32 heads of hash chains, then
+ * entries as they are made: 0 is the place of none.
  */
-#define DT_AGG_FIXED 64
+#define DT_AGG_HEADS 64
+#define DT_AGG_NEAR_BITS 7
+#define DT_AGG_NNEAR (1u << DT_AGG_NEAR_BITS)
 typedef struct dt_kaggent {
 	uint32_t varid; /* 0: not in use */
 	uint32_t next;
@@ -105,8 +116,7 @@ typedef struct dt_kspec {
 
 /* Maps, as instructions refer to them before they are made. */
 typedef enum dt_mapid {
-	DT_MAP_STATE,	  /* dt_kstate_t, global variables */
-	DT_MAP_CPUS,	  /* one value: a dt_kcpu_t for each CPU */
+	DT_MAP_STATE,	  /* dt_kstate_t, the CPUs' parts, global variables */
 	DT_MAP_PRINCIPAL, /* by CPU x 2 + buffer */
 	DT_MAP_AGGREGATION,
 	DT_MAP_SCRATCH,	  /* by CPU x DT_NAREAS + level, or DT_NLEVELS + slot */

@@ -314,10 +314,12 @@ static int64_t now(void)
 /* For a CPU on which nothing of ours can run. */
 static int switch_idle(dt_enabling_t *en, uint32_t cpu, dt_switch_t what)
 {
+	volatile dt_kcpu_t *words = dt_cpu_words(en, cpu);
+
 	if (what == DT_SWITCH_PRINCIPAL)
-		en->cpus[cpu].principal_active ^= 1;
+		words->principal_active ^= 1;
 	else if (what == DT_SWITCH_AGGREGATION)
-		en->cpus[cpu].aggregation_index = cpu * 2 + (en->cpus[cpu].aggregation_active ^= 1);
+		words->aggregation_index = cpu * 2 + (words->aggregation_active ^= 1);
 	return 0;
 }
 

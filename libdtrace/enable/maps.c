@@ -187,11 +187,28 @@ static int make_buffers(dtrace_hdl_t *hdl, dt_enabling_t *en)
 	return en->principal && en->aggregation ? 0 : dt_set_errno(hdl, EDT_NOMEM);
 }
 
+bool dt_aggregates(const dt_enabling_t *en)
+{
+	return en->state && (en->env.fixed_size || en->env.nkeyed);
+}
+
+volatile dt_kcpu_t *dt_cpu_words(const dt_enabling_t *en, uint32_t cpu)
+{
+	return (void *)((char *)en->state_window.address + DT_CPUS_OFFSET +
+			(size_t)cpu * en->env.cpu_size);
+}
+
+char *dt_cpu_entries(const dt_enabling_t *en, uint32_t cpu, uint32_t which)
+{
+	return (char *)en->state_window.address + DT_CPUS_OFFSET +
+	       (size_t)cpu * en->env.cpu_size + sizeof(dt_kcpu_t) +
+	       (size_t)which * (en->env.fixed_size + en->env.near_size);
+}
+
 int dt_maps_create(dtrace_hdl_t *hdl, dt_enabling_t *en)
 {
 	dt_cgenv_t *env = &en->env;
 	uint32_t state = page_align(env->state_size);
-	uint32_t cpus = env->npossible * (uint32_t)sizeof(dt_kcpu_t);
 	uint32_t n = DT_MAP_ASSOC + env->nassocs;
 
 	en->map_error = 0;
@@ -201,18 +218,16 @@ int dt_maps_create(dtrace_hdl_t *hdl, dt_enabling_t *en)
 	memset(en->maps, 0xff, n * sizeof(*en->maps));
 	en->nmaps = n;
 	if (make_array(hdl, en, DT_MAP_STATE, "dt_state", state, 1, BPF_F_MMAPABLE) != 0 ||
-	    make_array(hdl, en, DT_MAP_CPUS, "dt_cpus", cpus, 1, BPF_F_MMAPABLE) != 0 ||
 	    make_strings(hdl, en) != 0 || make_self(hdl, en) != 0 || make_assocs(hdl, en) != 0 ||
 	    make_buffers(hdl, en) != 0 || make_specs(hdl, en) != 0 ||
-	    map_window(hdl, en->maps[DT_MAP_STATE], &en->state_window, state) != 0 ||
-	    map_window(hdl, en->maps[DT_MAP_CPUS], &en->cpus_window, page_align(cpus)) != 0)
+	    map_window(hdl, en->maps[DT_MAP_STATE], &en->state_window, state) != 0)
 		return -1;
 	en->state = en->state_window.address;
-	en->cpus = en->cpus_window.address;
 	for (uint32_t cpu = 0; cpu < env->npossible; cpu++) {
-		en->cpus[cpu].aggregation_index = cpu * 2;
-		for (int b = 0; b < 2; b++)
-			en->cpus[cpu].aggregation_used[b] = env->entries_offset;
+		volatile dt_kcpu_t *words = dt_cpu_words(en, cpu);
+
+		words->aggregation_index = cpu * 2;
+		words->aggregation_used[0] = words->aggregation_used[1] = env->entries_offset;
 	}
 	return 0;
 }
@@ -234,10 +249,8 @@ void dt_maps_destroy(dt_enabling_t *en)
 			unmap(&en->aggregation[i]);
 	}
 	unmap(&en->state_window);
-	unmap(&en->cpus_window);
 	unmap(&en->specs_window);
 	en->state = NULL;
-	en->cpus = NULL;
 	en->specs = NULL;
 	for (uint32_t i = 0; i < en->nmaps; i++)
 		if (en->maps[i] >= 0)

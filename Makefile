@@ -122,11 +122,13 @@ $(B)/test/%_test: test/c/%_test.c $(wildcard test/c/*.h) include/dtrace.h $(B)/l
 demo:
 	@script/demo
 
-# The C tests run a second time with sanitizers, in build/sanitize.
+# The C tests run a second time with sanitizers, in build/sanitize, and the one about threads
+# with the thread sanitizer, in build/tsan.
 check:
 	@script/bootstrap
 	$(MAKE) all tests
 	$(MAKE) SANITIZE=address,undefined B=$(B)/sanitize tests
+	$(MAKE) SANITIZE=thread B=$(B)/tsan $(B)/tsan/test/threads_test
 	BUILD=$(B) node --test $(wildcard test/*.test.js test/*/*.test.js)
 
 # What the project promises, against its peers: bench/README.md.

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
-// Runs the C tests of test/c, built normally and with sanitizers; see test/c/tap.h.
+// Runs the C tests of test/c, built normally and with sanitizers; see test/c/tap.h. The one
+// about threads is also built with the thread sanitizer, which excludes the others.
 'use strict';
 
 const assert = require('node:assert');
+const { spawnSync } = require('node:child_process');
 const fs = require('node:fs');
 const path = require('node:path');
 const { test } = require('node:test');
@@ -12,9 +14,21 @@ const command = require('./command');
 const sources = fs.readdirSync(path.join(__dirname, 'c'))
 	.filter((name) => name.endsWith('_test.c')).sort();
 const flavours = [
-	{ label: 'plain', folder: path.join(command.build, 'test') },
-	{ label: 'with sanitizers', folder: path.join(command.build, 'sanitize', 'test') },
+	{ label: 'plain', folder: 'test', sources },
+	{ label: 'with sanitizers', folder: 'sanitize/test', sources },
+	{ label: 'with the thread sanitizer', folder: 'tsan/test', sources: ['threads_test.c'],
+		wrapper: fixedAddresses() },
 ];
+
+/**
+ * The words that run a program at fixed addresses: where the kernel randomizes more bits than
+ * the thread sanitizer's map of memory leaves, it refuses to start.
+ */
+function fixedAddresses() {
+	const words = ['setarch', '-R'];
+
+	return spawnSync(words[0], [...words.slice(1), 'true']).status === 0 ? words : [];
+}
 
 /** [{passed, name, why}] from what a test program prints. */
 function results(stdout) {
@@ -34,13 +48,13 @@ function results(stdout) {
 	return list;
 }
 
-for (const { label, folder } of flavours) {
-	for (const source of sources) {
+for (const { label, folder, sources: programs, wrapper = [] } of flavours) {
+	for (const source of programs) {
 		const name = path.basename(source, '.c');
 
 		test(`${name}, ${label}`, { skip: command.skip }, async (t) => {
-			const { status, signal, stdout, stderr } =
-				await command.run([], { file: path.join(folder, name) });
+			const [file, ...args] = [...wrapper, path.join(command.build, folder, name)];
+			const { status, signal, stdout, stderr } = await command.run(args, { file });
 
 			for (const result of results(stdout))
 				await t.test(result.name, () => assert.ok(result.passed, result.why));

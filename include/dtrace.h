@@ -527,6 +527,20 @@ void dtrace_program_info(dtrace_hdl_t *, dtrace_prog_t *, dtrace_proginfo_t *);
  */
 int dtrace_program_listing(dtrace_hdl_t *, FILE *);
 
+/*
+ * Static probes of C programs, from the providers that the handle's programs declare.
+ *
+ * dtrace_program_header() writes a C header with two macros for each probe; name is the
+ * header's, for its include guard, or NULL for none.
+ *
+ * dtrace_program_link() makes the object file path ("d.out" if NULL) that is linked with
+ * the objects: it defines the probes' semaphores, for objects that only declare them. The
+ * objects are not changed. The program must not have clauses. Flags have no meaning here.
+ */
+int dtrace_program_header(dtrace_hdl_t *, FILE *, const char *name);
+int dtrace_program_link(dtrace_hdl_t *, dtrace_prog_t *, uint_t flags, const char *path,
+			int nobjects, char *const objects[]);
+
 typedef struct dtrace_ecbdesc {
 	dtrace_probedesc_t dted_probe;
 	uint64_t dted_uarg;

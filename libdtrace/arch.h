@@ -17,6 +17,7 @@
  *	DT_ARCH_NREGISTERS	words of struct pt_regs: how many registers uregs[] has
  *	DT_ARCH_LDCACHE_FLAGS	what marks this architecture's libraries in /etc/ld.so.cache
  *	DT_ARCH_LIBRARY_PATH	where the dynamic linker looks at last
+ *	DT_ARCH_ELF_MACHINE	the e_machine of its object files
  *	dt_arch_register()	offset in struct pt_regs of the register that an assembler
  *				calls so, without '%'; -1: there is none. A part of one (eax)
  *				is found where the whole is
@@ -28,6 +29,7 @@
 #define DT_ARCH_H
 
 #include <asm/ptrace.h>
+#include <elf.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -62,6 +64,7 @@ bool dt_arch_insn_traceable(const uint8_t *code, size_t size);
 #define DT_ARCH_LDCACHE_FLAGS 0x0303 /* ELF, libc6, x86-64 */
 #define DT_ARCH_LIBRARY_PATH                                                               \
 	"/lib/x86_64-linux-gnu:/usr/lib/x86_64-linux-gnu:/lib64:/usr/lib64:/lib:/usr/lib"
+#define DT_ARCH_ELF_MACHINE EM_X86_64
 
 #else
 #error "this architecture has no section in arch.h yet"

@@ -77,8 +77,10 @@ describe('usage', () => {
 	});
 
 	test('what is not available says so', async () => {
-		expect(await run(['-h', '-n', 'BEGIN']), {
-			status: 1, stderr: /^dtrace: option -h is not available: .+\n$/ });
+		for (const option of ['-a', '-A', '-B', '-32']) {
+			expect(await run([option, '-n', 'BEGIN']), {
+				status: 1, stderr: new RegExp(`^dtrace: option ${option} is not available: .+\\n$`) });
+		}
 	});
 });
 

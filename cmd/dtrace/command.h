@@ -7,6 +7,7 @@
  *	options.c	the command line
  *	program.c	-P -m -f -n -i -s: compiled, enabled, their stability shown
  *	list.c		-l
+ *	static.c	-h and -G
  *	trace.c		the tracing loop, signals, what the library reports meanwhile
  *	print.c		the layout of a record: columns, flow indentation
  *	message.c	output, notices, errors, the end of the process
@@ -28,6 +29,8 @@
 typedef enum command_mode {
 	MODE_TRACE,
 	MODE_LIST,   /* -l */
+	MODE_HEADER, /* -h */
+	MODE_LINK,   /* -G */
 	MODE_VERSION /* -V */
 } command_mode_t;
 
@@ -89,9 +92,12 @@ void program_enable(command_t *, command_program_t *);
 /* Three lines of a stability attribute. */
 void print_attribute(command_t *, dtrace_attribute_t);
 
-/* ---- list.c, trace.c ------------------------------------------------------ */
+/* ---- list.c, static.c, trace.c -------------------------------------------- */
 
 void list_probes(command_t *);
+/* Write the header, or the object file, of the programs' providers. Fatal on error. */
+void static_header(command_t *);
+void static_link(command_t *);
 /* Sets the handlers of the handle; before processes are made. */
 void trace_init(command_t *);
 /* Traces until the program, its command or a signal ends it. Fatal on error. */

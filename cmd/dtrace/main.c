@@ -19,11 +19,18 @@ static bool option_is_set(command_t *command, const char *name)
 	return dtrace_getopt(command->dtp, name, &value) == 0 && value != DTRACEOPT_UNSET;
 }
 
+/* -h and -G make files for the build of a program, by whoever builds it. */
+static bool is_static(const command_t *command)
+{
+	return command->mode == MODE_HEADER || command->mode == MODE_LINK;
+}
+
 static void open_library(command_t *command)
 {
 	int error;
 
-	command->dtp = dtrace_open(DTRACE_VERSION, 0, &error);
+	command->dtp = dtrace_open(DTRACE_VERSION, is_static(command) ? DTRACE_O_NODEV : 0,
+				   &error);
 	if (command->dtp == NULL)
 		fatal(command, "failed to initialize dtrace: %s",
 		      dtrace_errmsg(NULL, error));
@@ -52,7 +59,7 @@ static bool is_json(const command_t *command)
 static void compile_all(command_t *command)
 {
 	/* A description that matches nothing is told of probe by probe. */
-	if (command->mode == MODE_LIST)
+	if (command->mode == MODE_LIST || is_static(command))
 		command->cflags |= DTRACE_C_ZDEFS;
 	for (size_t i = 0; i < command->nprograms; i++)
 		program_compile(command, &command->programs[i]);
@@ -68,9 +75,18 @@ static void compile_all(command_t *command)
 
 static void run(command_t *command)
 {
-	if (command->mode == MODE_LIST) {
+	switch (command->mode) {
+	case MODE_LIST:
 		list_probes(command);
 		return;
+	case MODE_HEADER:
+		static_header(command);
+		return;
+	case MODE_LINK:
+		static_link(command);
+		return;
+	default:
+		break;
 	}
 	for (size_t i = 0; i < command->nprograms; i++)
 		program_enable(command, &command->programs[i]);
@@ -103,13 +119,16 @@ int main(int argc, char *argv[])
 	if (command.mode == MODE_VERSION) {
 		print(&command, "dtrace: %s\n", _dtrace_version);
 	} else {
-		if (command.mode == MODE_TRACE && command.nprograms == 0)
-			fatal(&command, "no probes specified");
+		if (command.mode != MODE_LIST && command.nprograms == 0)
+			fatal(&command, is_static(&command)
+					    ? "no script specified, with the providers' declarations"
+					    : "no probes specified");
 		open_library(&command);
 		trace_init(&command);
 		options_apply(&command, argc, argv);
 		compile_all(&command);
-		open_output(&command);
+		if (!is_static(&command))
+			open_output(&command);
 		run(&command);
 	}
 	print_flush(&command);

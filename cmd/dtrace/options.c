@@ -193,15 +193,38 @@ static void apply_command(command_t *command, const option_t *option, const char
 	free(words);
 }
 
+/* -32 and -64: getopt(3) sees -3 with the argument 2, and -6 with 4. */
+static void apply_model(command_t *command, const option_t *option, const char *argument)
+{
+	if (strcmp(argument, option->name) != 0)
+		fatal(command, "illegal option -- %c%s", option->letter, argument);
+	if (option->value != (int)(8 * sizeof(void *)))
+		fatal(command,
+		      "option -%d is not available: programs have the data model of the "
+		      "kernel, %d bits",
+		      option->value, (int)(8 * sizeof(void *)));
+}
+
+#define ANONYMOUS                                                                          \
+	"the kernel keeps nothing to trace before a process asks for it, so there is no "  \
+	"anonymous tracing"
+
 static const option_t options[] = {
+    {'3', true, EARLY, apply_model, "2", 32},
+    {'6', true, EARLY, apply_model, "4", 64},
+    {'a', false, EARLY, apply_unavailable, ANONYMOUS, 0},
+    {'A', false, EARLY, apply_unavailable, ANONYMOUS, 0},
     {'b', true, LATE, apply_library, "bufsize", 0},
+    {'B', false, EARLY, apply_unavailable, "no manual gives it a meaning; -b sets buffers' size",
+     0},
     {'c', true, LATE, apply_command, NULL, 0},
     {'C', false, EARLY, apply_cflag, NULL, DTRACE_C_CPP},
     {'D', true, LATE, apply_library, "define", 0},
     {'e', false, EARLY, apply_compile_only, NULL, 0},
     {'f', true, EARLY, apply_program, NULL, DTRACE_PROBESPEC_FUNC},
     {'F', false, LATE, apply_library, "flowindent", 0},
-    {'h', false, EARLY, apply_unavailable, "no header files are generated yet", 0},
+    {'G', false, EARLY, apply_mode, NULL, MODE_LINK},
+    {'h', false, EARLY, apply_mode, NULL, MODE_HEADER},
     {'H', false, LATE, apply_library, "cpphdrs", 0},
     {'i', true, EARLY, apply_program, NULL, DTRACE_PROBESPEC_NAME},
     {'I', true, LATE, apply_library, "incdir", 0},
@@ -228,9 +251,11 @@ static const option_t options[] = {
 #define NOPTIONS (sizeof(options) / sizeof(options[0]))
 
 static const char usage_text[] =
-    "Usage: dtrace [-CeFHjlqSvVwZ] [-b size] [-c command] [-D name[=value]]\n"
+    "Usage: dtrace [-64] [-CeFHjlqSvVwZ] [-b size] [-c command] [-D name[=value]]\n"
     "              [-I directory] [-L directory] [-o file] [-p pid] [-U name]\n"
     "              [-x option[=value]] [-X a|c|s|t] program ... [argument ...]\n"
+    "       dtrace -h -s script [-o header]\n"
+    "       dtrace -G -s script [-o object] [object ...]\n"
     "\n"
     "A program is one of, each as often as needed:\n"
     "  -P provider[clause]\n"
@@ -247,12 +272,14 @@ static const char usage_text[] =
     "  -D  define a name for the preprocessor\n"
     "  -e  compile, then exit without tracing\n"
     "  -F  indent output by function entry and return\n"
+    "  -G  make the object file of static probes, to be linked\n"
+    "  -h  make the C header of static probes\n"
     "  -H  print the names of included files\n"
     "  -I  search the directory for included files\n"
     "  -j  print one JSON object a line\n"
     "  -l  list the probes that match, or all\n"
     "  -L  search the directory for D libraries\n"
-    "  -o  append output to the file\n"
+    "  -o  append output to the file; with -G and -h, the file to make\n"
     "  -p  trace until the process ends; $target is its pid\n"
     "  -q  print only what the program itself prints\n"
     "  -S  show the code that is generated\n"

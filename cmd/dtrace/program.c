@@ -37,6 +37,12 @@ void program_add_script(command_t *command, const char *path)
 	program->name = duplicate(command, path, strlen(path));
 }
 
+/* Macro arguments, $0 among them. With -G the words of the line are objects. */
+static int argument_count(const command_t *command)
+{
+	return command->mode == MODE_LINK ? 1 : command->narguments;
+}
+
 static void compile_script(command_t *command, command_program_t *program)
 {
 	FILE *file = fopen(program->text, "r");
@@ -47,7 +53,7 @@ static void compile_script(command_t *command, command_program_t *program)
 	/* In a script $0 is the script. */
 	command->arguments[0] = program->name;
 	program->prog = dtrace_program_fcompile(command->dtp, file, command->cflags,
-						command->narguments, command->arguments);
+						argument_count(command), command->arguments);
 	command->arguments[0] = self;
 	fclose(file);
 	if (program->prog == NULL)
@@ -62,7 +68,8 @@ void program_compile(command_t *command, command_program_t *program)
 	}
 	program->prog = dtrace_program_strcompile(command->dtp, program->text,
 						  program->spec, command->cflags,
-						  command->narguments, command->arguments);
+						  argument_count(command),
+						  command->arguments);
 	if (program->prog == NULL)
 		fatal_library(command, "invalid probe specifier %s", program->text);
 }

@@ -205,6 +205,7 @@ void dt_parse_provider(dt_parser_t *p)
 	name = dt_parse_expect(p, DT_TOK_IDENT);
 	provider->name = name.string;
 	provider->line = name.line;
+	provider->is_library = p->cc->is_library;
 	provider->tail = &provider->probes;
 	for (int part = 0; part < DT_NPROVPARTS; part++)
 		provider->attributes[part] = dt_attr_stable;

@@ -36,6 +36,7 @@ typedef struct dt_provdecl {
 	struct dt_provdecl *next; /* in hdl->provdecls */
 	const char *name;
 	int line;
+	bool is_library; /* a D library's, not a program's */
 	dt_probedecl_t *probes, **tail;
 	dtrace_attribute_t attributes[DT_NPROVPARTS];
 } dt_provdecl_t;

@@ -256,6 +256,16 @@ static bool dt_stap_operand(const char *at, dt_argsource_t *source)
 	return dt_stap_memory(at, source);
 }
 
+/* A constant as a value of that many bytes: compilers write 200 in one as $-56. */
+static int64_t dt_stap_constant(int64_t value, int size, bool is_signed)
+{
+	int shift = 64 - 8 * size;
+
+	if (is_signed)
+		return (int64_t)((uint64_t)value << shift) >> shift;
+	return (int64_t)((uint64_t)value << shift >> shift);
+}
+
 int dt_stapnote_args(const char *text, dt_argsource_t *args, const char **types)
 {
 	int n = 0;
@@ -274,6 +284,8 @@ int dt_stapnote_args(const char *text, dt_argsource_t *args, const char **types)
 		if (!strchr("\1\2\4\10", source.size) || source.size == 0 ||
 		    !dt_stap_operand(text, &source))
 			source = (dt_argsource_t){.kind = DT_ARG_NONE};
+		if (source.kind == DT_ARG_CONST)
+			source.value = dt_stap_constant(source.value, source.size, source.is_signed);
 		types[n] = dt_stap_type((int)size);
 		args[n++] = source;
 		text += strcspn(text, " ");

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-# make, make demo, make check, make bench, make install: see README.md.
+# make, make demo, make check, make check-vm, make bench, make install: see README.md.
 
 B := build
 CC ?= gcc
@@ -131,6 +131,14 @@ check:
 	$(MAKE) SANITIZE=thread B=$(B)/tsan $(B)/tsan/test/threads_test
 	BUILD=$(B) node --test $(wildcard test/*.test.js test/*/*.test.js)
 
+# The same tests on Debian's Linux 6.1, the oldest kernel that is supported, in a virtual
+# machine: half an hour and more where that is emulated.
+check-vm:
+	@script/bootstrap
+	$(MAKE) all tests
+	$(MAKE) SANITIZE=address,undefined B=$(B)/sanitize tests
+	BUILD=$(B) script/check-vm
+
 # What the project promises, against its peers: bench/README.md.
 BENCH_BIN := $(addprefix $(B)/bench/,timed calls compile peer peer.bpf.o)
 
@@ -167,4 +175,4 @@ install: $(B)/libdtrace.a $(B)/libdtrace.so $(B)/dtrace
 clean:
 	rm -rf build
 
-.PHONY: all addon tests demo check bench install clean
+.PHONY: all addon tests demo check check-vm bench install clean

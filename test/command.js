@@ -19,8 +19,11 @@ const victim = path.join(build, 'test', 'victim');
 /** Why tracing cannot be tested here, or false. */
 const skip = process.getuid() === 0 ? false : 'tracing needs root';
 
+/** How many times longer than on a real machine everything may take. */
+const patience = Number(process.env.DTRACE_TEST_PATIENCE || 1);
+
 /** A run that takes longer has gone wrong. */
-const LIMIT_MS = 20000;
+const LIMIT_MS = 20000 * patience;
 
 /**
  * Starts a command.
@@ -119,4 +122,4 @@ function bpfAll() {
 	return execFileSync(path.join(build, 'test', 'bpfids'), { encoding: 'utf8' }).split('\n');
 }
 
-module.exports = { bpfAll, bpfHeld, build, dtrace, run, skip, start, victim, withDirectory };
+module.exports = { bpfAll, bpfHeld, build, dtrace, patience, run, skip, start, victim, withDirectory };

@@ -10,6 +10,7 @@ const v8 = require('node:v8');
 const vm = require('node:vm');
 const { setTimeout: sleep } = require('node:timers/promises');
 const { createConsumer } = require('dtrace-async');
+const { patience } = require('../command');
 
 /* A consumer that is ready. */
 function open() {
@@ -64,9 +65,10 @@ async function aggregations(program) {
 	return walk(dtp);
 }
 
-/* Waits until the condition holds, and fails when it does not within ten seconds. */
+/* Waits until the condition holds, and fails when it does not within ten seconds (times
+ * DTRACE_TEST_PATIENCE). */
 async function until(condition, what) {
-	const end = Date.now() + 10000;
+	const end = Date.now() + 10000 * patience;
 
 	while (!condition()) {
 		if (Date.now() > end)
@@ -145,7 +147,7 @@ async function caller(count) {
 /* Runs a program of Node.js in a process of its own; what it has printed. */
 async function run(program, options = {}) {
 	const { stdout } = await promisify(execFile)(process.execPath,
-	    ['--expose-gc', '-e', program], { timeout: 20000, ...options });
+	    ['--expose-gc', '-e', program], { timeout: 20000 * patience, ...options });
 
 	return stdout;
 }

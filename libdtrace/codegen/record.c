@@ -177,6 +177,8 @@ static void gen_limit(dt_cg_t *cg, const dt_claim_t *c)
 	}
 	if (cg->env->specsize > limit_of(cg))
 		dt_jump_imm(e, BPF_JGT, R8, (int32_t)limit_of(cg), c->give_back);
+	/* Verifiers before Linux 6.8 learn nothing from what R1 is compared with below. */
+	dt_jump_imm(e, BPF_JGT, R1, (int32_t)limit_of(cg), c->give_back);
 	dt_const(e, R2, limit_of(cg));
 	dt_alu_reg(e, BPF_SUB, R2, R8);
 	dt_jump_reg(e, BPF_JGT, R1, R2, c->give_back);

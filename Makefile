@@ -169,6 +169,10 @@ install: $(B)/libdtrace.a $(B)/libdtrace.so $(B)/dtrace
 		-e 's|@includedir@|$(PREFIX)/include|' -e 's|@VERSION@|$(VERSION)|' \
 		libdtrace/libdtrace.pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/libdtrace.pc
 	install -m 644 doc/dtrace.1 $(DESTDIR)$(PREFIX)/share/man/man1/dtrace.1
+	install -D -m 644 cmd/completion/dtrace.bash \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/dtrace
+	install -D -m 644 cmd/completion/_dtrace \
+		$(DESTDIR)$(PREFIX)/share/zsh/site-functions/_dtrace
 
 -include $(LIB_OBJ:.o=.d) $(CMD_OBJ:.o=.d) $(ADDON_OBJ:.o=.d)
 

@@ -143,7 +143,9 @@ describe('an installed tree', { skip: command.skip }, () => {
 			'usr/lib64/libdtrace.so.1.0.0',
 			'usr/lib64/pkgconfig/libdtrace.pc',
 			'usr/sbin/dtrace',
+			'usr/share/bash-completion/completions/dtrace',
 			'usr/share/man/man1/dtrace.1',
+			'usr/share/zsh/site-functions/_dtrace',
 		]);
 
 		const pc = fs.readFileSync(path.join(stage, 'usr/lib64/pkgconfig/libdtrace.pc'), 'utf8');

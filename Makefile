@@ -106,14 +106,18 @@ $(NODE_API):
 # Programs the tests need: test/c/*_test.c over the library, and helpers that know nothing
 # of it.
 TEST_SRC := $(wildcard test/c/*_test.c)
-TEST_HELPERS := $(B)/test/victim $(B)/test/bpfids $(B)/test/static
-TEST_BIN := $(TEST_SRC:test/c/%.c=$(B)/test/%) $(TEST_HELPERS)
+TEST_HELPERS := $(B)/test/victim $(B)/test/bpfids $(B)/test/static $(B)/test/loader
+TEST_BIN := $(TEST_SRC:test/c/%.c=$(B)/test/%) $(TEST_HELPERS) $(B)/test/liblate.so
 
 tests: $(TEST_BIN)
 
 $(TEST_HELPERS): $(B)/test/%: test/c/%.c
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -D_GNU_SOURCE -o $@ $<
+
+$(B)/test/liblate.so: test/c/late.c
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -shared -o $@ $<
 
 $(B)/test/%_test: test/c/%_test.c $(wildcard test/c/*.h) include/dtrace.h $(B)/libdtrace.a
 	@mkdir -p $(@D)

@@ -13,6 +13,9 @@ const command = require('./command');
 const program = path.join(command.build, 'test', 'static');
 const options = { skip: command.skip };
 
+const loader = path.join(command.build, 'test', 'loader');
+const library = path.join(command.build, 'test', 'liblate.so');
+
 /** What a D program prints about a command, line by line. */
 async function trace(text, words, more = []) {
 	const result = await command.run(['-q', ...more, '-n', text, '-c', words]);
@@ -234,6 +237,85 @@ describe('usdt', options, () => {
 			const result = await run.done;
 
 			assert.match(result.stdout, new RegExp(`victim${victim.pid} +6\n`));
+		} finally {
+			victim.kill('SIGKILL');
+		}
+	});
+});
+
+describe('what comes while tracing', options, () => {
+	test('a library that is loaded later is traced from its constructor on', async () => {
+		assert.deepStrictEqual(await trace(
+			'pid$target:liblate.so:late*:entry { @[probemod, probefunc] = count(); }' +
+			'END { printa("%s %s %@d\\n", @); }', `${loader} load ${library} 5`, ['-Z']),
+		['liblate.so late_begin 1', 'liblate.so late_work 5']);
+	});
+
+	test('a glob for modules takes those that are loaded later', async () => {
+		assert.deepStrictEqual(await trace(
+			'pid$target::late_work:return { @ = sum(arg1); } END { printa("%@d\\n", @); }',
+			`${loader} load ${library} 4`, ['-Z']), ['10']);
+	});
+
+	test('clauses share variables and aggregations with those of before', async () => {
+		assert.deepStrictEqual(await trace(
+			'pid$target:a.out:main:entry { n = 40; } ' +
+			'pid$target::late_work:entry { self->n = arg0; n += 1; } ' +
+			'pid$target::late_work:return /self->n == 1/ { printf("%s %d\\n", probefunc, n); }',
+			`${loader} load ${library} 4`, ['-Z']), ['late_work 42']);
+	});
+
+	test('a program that the process executes is traced from its first function on', async () => {
+		assert.deepStrictEqual(await trace(
+			'pid$target:static:add:entry { @[probemod] = count(); }' +
+			'victim$target:::start { @[probename] = count(); }' +
+			'victim$target:::guarded-one { @[probename] = count(); }' +
+			'END { printa("%s %@d\\n", @); }', `${loader} exec ${program} 3`, ['-Z']),
+		['start 1', 'guarded-one 3', 'static 3']);
+	});
+
+	/** A command that traces the static probes of all processes of the test program. */
+	async function traceAll(text) {
+		const run = command.start(['-Zq', '-n', 'BEGIN { printf("begun\\n"); }' + text]);
+
+		await run.seen(/begun/);
+		return run;
+	}
+
+	test('a glob takes processes that begin, with all that they fire', async () => {
+		const run = await traceAll(
+			'victi*:static::guarded-one { printf("%s %d.\\n", probeprov, arg0); }');
+
+		// Of the first process it is not known what it has before it is there.
+		for (let seen = false; !seen;) {
+			const victim = command.start(['2'], { file: program });
+
+			await victim.done;
+			seen = await Promise.race([
+				run.seen(new RegExp(`victim${victim.child.pid} 1\\.`)).then(() => true, () => true),
+				new Promise((resolve) => setTimeout(() => resolve(false), 100)),
+			]);
+		}
+		const last = command.start(['3'], { file: program });
+
+		await last.done;
+		for (const n of [0, 1, 2])
+			await run.seen(new RegExp(`victim${last.child.pid} ${n}\\.`));
+		run.child.kill('SIGINT');
+		assert.strictEqual((await run.done).stderr, '');
+	});
+
+	test('a glob takes the children of a process that it has found', async () => {
+		const victim = spawn(program, ['1', 'fork']);
+
+		await new Promise((resolve) => victim.stdout.once('data', resolve));
+		try {
+			const run = await traceAll(
+				`victi*:static::tick /pid != ${victim.pid}/ { printf("%d %s\\n", ppid, ` +
+				'probeprov == strjoin("victim", lltostr(pid)) ? "right" : probeprov); exit(0); }');
+
+			victim.kill('SIGUSR1');
+			assert.match((await run.done).stdout, new RegExp(`^${victim.pid} right$`, 'm'));
 		} finally {
 			victim.kill('SIGKILL');
 		}

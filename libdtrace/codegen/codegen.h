@@ -62,6 +62,7 @@ typedef struct dt_program {
 	int fd;	   /* -1: not loaded */
 	int *links; /* attachments */
 	uint32_t nlinks;
+	pid_t brought_by; /* the process that its probes came with while tracing; 0: none */
 } dt_program_t;
 
 /* What all programs of an enabling share. Filled by layout.c, then read-only but for the
@@ -122,6 +123,16 @@ int dt_codegen_program(dt_cgenv_t *, dt_program_t *);
 /* The program that switches a CPU's buffers, and the one that keeps time on CPU. */
 int dt_codegen_switch(dt_cgenv_t *, dt_emit_t *);
 int dt_codegen_ontime(dt_cgenv_t *, dt_emit_t *);
+
+/*
+ * watch.c. Programs that tell which processes may bring probes: of a watched process, or of
+ * any, that executes; of the children of a watched one; and, at a place in a user program,
+ * of the one that comes by, which waits up to ns, unless it is spared, until that is looked
+ * after.
+ */
+int dt_codegen_watch_exec(dt_cgenv_t *, dt_emit_t *, bool any);
+int dt_codegen_watch_fork(dt_cgenv_t *, dt_emit_t *);
+int dt_codegen_watch_place(dt_cgenv_t *, dt_emit_t *, uint32_t ns, pid_t spared);
 
 /* disasm.c. The code in words, one instruction a line. */
 void dt_disasm(const dt_emit_t *, FILE *);

@@ -36,7 +36,8 @@
 	DT_SUPPORT(COPYINTO, dt_copyinto, 4, 0)                                              \
 	DT_SUPPORT(D_PATH, dt_d_path, 4, 0)	/* result, buffer, struct path *: 0, -1 */   \
 	DT_SUPPORT(PROGENYOF, dt_progenyof, 2, 0) /* pid: 0, 1 */                            \
-	DT_SUPPORT(CHILL, dt_chill, 2, 0)	/* ns */
+	DT_SUPPORT(CHILL, dt_chill, 2, 0)	/* ns */                                     \
+	DT_SUPPORT(HOLD, dt_hold, 4, 0)		/* address of a number, it, when to give up */
 
 typedef enum dt_support {
 #define DT_SUPPORT(id, function, arity, last) DT_SUPPORT_##id,

@@ -2,13 +2,14 @@
 /*
  * bell.c - dtrace_ctlfd(): a descriptor for somebody else's event loop.
  *
- * It is an epoll of three kinds of things:
+ * It is an epoll of four kinds of things:
  *
  *	the bell	a BPF ring buffer to which programs write a word when they record
  *			into an empty buffer, call exit(), or leave a commit to the consumer
  *	an event	for what this process knows itself: data was there before anybody
  *			listened, or is left because a consumer's function has aborted
  *	processes	those of the handle, by their pidfds: they end
+ *	news		of processes that may bring probes: enable/follow.c
  *
  * The words in the bell say nothing; they are passed over by moving the consumer's place
  * to where the kernel's is. That is done before the buffers are looked at, so that what is
@@ -162,6 +163,8 @@ int dtrace_ctlfd(dtrace_hdl_t *hdl)
 	if (en->state->bell_wanted)
 		return c->bell->epoll;
 	watch_processes(hdl, c->bell);
+	if (dt_follow_descriptor(en) >= 0)
+		watch(c->bell, dt_follow_descriptor(en));
 	en->state->bell_wanted = 1;
 	/* What was recorded until now has rung no bell. */
 	dt_bell_ring(hdl);

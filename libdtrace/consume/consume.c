@@ -34,8 +34,11 @@ void dt_consumer_fini(dtrace_hdl_t *hdl)
 
 	if (!c)
 		return;
-	for (uint32_t i = 0; i < c->neprobes; i++)
-		free(c->eprobes[i].desc);
+	for (uint32_t i = 0; i < c->neprobes; i++) {
+		if (c->eprobes[i])
+			free(c->eprobes[i]->desc);
+		free(c->eprobes[i]);
+	}
 	free(c->eprobes);
 	free(c->drains);
 	free(c->shown);
@@ -81,13 +84,9 @@ static int prepare(dtrace_hdl_t *hdl)
 	for (uint32_t i = 0; i < en->necbs; i++)
 		if (en->ecbs[i]->plan->size > largest)
 			largest = en->ecbs[i]->plan->size;
-	c->eprobes = calloc(en->nepids + 1, sizeof(*c->eprobes));
 	c->shown = calloc(1, largest + 8);
 	c->drains = calloc(en->env.ncpus, sizeof(*c->drains));
-	if (!c->eprobes || !c->shown || !c->drains)
-		return dt_set_errno(hdl, EDT_NOMEM);
-	c->neprobes = en->nepids;
-	return 0;
+	return c->shown && c->drains ? 0 : dt_set_errno(hdl, EDT_NOMEM);
 }
 
 /* ---- Enabled probes --------------------------------------------------------------- */
@@ -99,18 +98,44 @@ static int compare_key(const void *key, const void *probe)
 	return a < b ? -1 : a > b;
 }
 
+/* Room for as many as there are: probes may have come while tracing. 0, or -1. */
+static int reserve_eprobes(dtrace_hdl_t *hdl)
+{
+	dt_consumer_t *c = hdl->consumer;
+	uint32_t n = hdl->enabling->nepids;
+	dt_eprobe_t **grown;
+
+	if (c->neprobes >= n)
+		return 0;
+	grown = realloc(c->eprobes, n * sizeof(*grown));
+	if (!grown)
+		return dt_set_errno(hdl, EDT_NOMEM);
+	memset(grown + c->neprobes, 0, (n - c->neprobes) * sizeof(*grown));
+	c->eprobes = grown;
+	c->neprobes = n;
+	return 0;
+}
+
 static dt_eprobe_t *make_eprobe(dtrace_hdl_t *hdl, dt_ecb_t *ecb, uint32_t index)
 {
-	dt_eprobe_t *ep = &hdl->consumer->eprobes[ecb->epid + index - 1];
 	const dt_recplan_t *plan = ecb->plan;
+	dt_eprobe_t *ep;
 
-	if (ep->desc)
+	if (reserve_eprobes(hdl) != 0)
+		return NULL;
+	ep = hdl->consumer->eprobes[ecb->epid + index - 1];
+	if (ep)
 		return ep;
-	ep->desc = calloc(1, sizeof(*ep->desc) + plan->nfields * sizeof(dtrace_recdesc_t));
-	if (!ep->desc) {
+	ep = calloc(1, sizeof(*ep));
+	if (ep)
+		ep->desc =
+		    calloc(1, sizeof(*ep->desc) + plan->nfields * sizeof(dtrace_recdesc_t));
+	if (!ep || !ep->desc) {
+		free(ep);
 		dt_set_errno(hdl, EDT_NOMEM);
 		return NULL;
 	}
+	hdl->consumer->eprobes[ecb->epid + index - 1] = ep;
 	ep->ecb = ecb;
 	ep->probe = ecb->probes[index];
 	ep->desc->dtepd_epid = ecb->epid + index;

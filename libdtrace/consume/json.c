@@ -390,7 +390,7 @@ int dt_json_record(dtrace_hdl_t *hdl, FILE *fp, const dt_eprobe_t *ep, dtrace_pr
 const char *dtrace_print_json(dtrace_hdl_t *hdl, const dtrace_probedata_t *pd,
 			      const dtrace_recdesc_t *rec)
 {
-	const dt_eprobe_t *ep = &hdl->consumer->eprobes[pd->dtpda_edesc->dtepd_epid - 1];
+	const dt_eprobe_t *ep = hdl->consumer->eprobes[pd->dtpda_edesc->dtepd_epid - 1];
 	dt_outbuf_t *out = json_out(hdl);
 	typed_t typed = {.hdl = hdl, .out = out, .data = pd->dtpda_data, .size = rec->dtrd_size};
 	dt_type_t *type = ep->ecb->plan->fields[rec - pd->dtpda_edesc->dtepd_rec].type;

@@ -189,6 +189,8 @@ int dtrace_status(dtrace_hdl_t *hdl)
 	if (en->nmaps == 0)
 		return DTRACE_STATUS_STOPPED;
 	dt_procs_poll(hdl);
+	if (dt_follow(hdl) != 0)
+		return -1;
 	now = dt_now();
 	if (en->phase == DT_PHASE_ACTIVE &&
 	    now - c->last_missed >= hdl->options[DT_OPT_STATUSRATE]) {
@@ -227,17 +229,19 @@ static int64_t next_turn(const dtrace_hdl_t *hdl)
 		turn = status;
 	if (aggregate < turn && dt_aggregates(hdl->enabling))
 		turn = aggregate;
+	if (dt_follow_due(hdl->enabling) < turn)
+		turn = dt_follow_due(hdl->enabling);
 	return turn;
 }
 
 /*
  * Until the first of switchrate, statusrate and aggrate is due again, or the bell rings, or
- * a process of the handle ends, or a signal comes.
+ * a process of the handle ends or may bring probes, or a signal comes.
  */
 void dtrace_sleep(dtrace_hdl_t *hdl)
 {
 	dt_enabling_t *en = hdl->enabling;
-	struct pollfd fds[1 + DT_MAXWAITS] = {{.fd = -1, .events = POLLIN}};
+	struct pollfd fds[2 + DT_MAXWAITS] = {{.events = POLLIN}, {.events = POLLIN}};
 	int64_t wait;
 	struct timespec time;
 	size_t n;
@@ -250,7 +254,8 @@ void dtrace_sleep(dtrace_hdl_t *hdl)
 	time.tv_sec = wait / 1000000000;
 	time.tv_nsec = wait % 1000000000;
 	fds[0].fd = dt_bell_descriptor(hdl);
-	n = 1 + dt_procs_descriptors(hdl, fds + 1, DT_MAXWAITS);
+	fds[1].fd = dt_follow_descriptor(en);
+	n = 2 + dt_procs_descriptors(hdl, fds + 2, DT_MAXWAITS);
 	ppoll(fds, n, &time, NULL);
 }
 

@@ -27,7 +27,7 @@ typedef struct dt_output {
 
 typedef struct dt_consumer {
 	dt_aggs_t *aggs;
-	dt_eprobe_t *eprobes; /* by epid - 1 */
+	dt_eprobe_t **eprobes; /* by epid - 1; NULL: not made yet */
 	uint32_t neprobes;
 	dt_drain_t *drains; /* by CPU */
 	char *shown;	    /* a record being decoded */

@@ -44,6 +44,7 @@ struct dt_symtab {
 	segment_t *segments;
 	size_t nsegments;
 	off_t perf_offset; /* how far the perf map has been read */
+	uint64_t entry;	   /* address where the program begins; 0: nowhere */
 };
 
 dt_symtab_t *dt_symtab_new(void)
@@ -301,9 +302,12 @@ static bool read_all_symbols(dt_symtab_t *table, Elf *elf)
 static dt_symtab_t *read_elf(Elf *elf)
 {
 	dt_symtab_t *table = dt_symtab_new();
+	GElf_Ehdr header;
 
 	if (table == NULL || elf == NULL || elf_kind(elf) != ELF_K_ELF)
 		return table;
+	if (gelf_getehdr(elf, &header) != NULL)
+		table->entry = header.e_entry;
 	if (!read_segments(table, elf) || !read_all_symbols(table, elf)) {
 		dt_symtab_destroy(table);
 		return NULL;
@@ -434,6 +438,11 @@ static bool to_position(const dt_symtab_t *table, uint64_t address, uint64_t *po
 		}
 	}
 	return false;
+}
+
+bool dt_symtab_entry(const dt_symtab_t *table, uint64_t *position)
+{
+	return table->entry != 0 && to_position(table, table->entry, position);
 }
 
 int dt_symtab_functions(const dt_symtab_t *table, dt_userfunc_f *f, void *arg)

@@ -33,6 +33,8 @@ typedef struct dt_userfunc {
 typedef int dt_userfunc_f(const dt_userfunc_t *, void *);
 int dt_symtab_functions(const dt_symtab_t *, dt_userfunc_f *, void *);
 
+/* Where the program begins, in the file. False: it is none. */
+bool dt_symtab_entry(const dt_symtab_t *, uint64_t *position);
 /* The symbol that covers an offset in the file, or an address for a perf map. */
 const char *dt_symtab_lookup(const dt_symtab_t *, uint64_t position, uint64_t *offset);
 

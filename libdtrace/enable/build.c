@@ -175,6 +175,101 @@ static int build_ecbs(dtrace_hdl_t *hdl, dt_enabling_t *en, const dt_enabled_t *
 	return 0;
 }
 
+/* ---- Probes that come later -------------------------------------------------------- */
+
+/* A probe of the enabled description that never fires, with this part of its names. */
+static dt_probe_t *model_probe(dt_enabling_t *en, const dt_enabled_t *enabled,
+			       dt_attachpoint_t *attach, char filler)
+{
+	dt_probe_t *probe = dt_arena_alloc(en->arena, sizeof(*probe));
+
+	if (!probe)
+		return NULL;
+	probe->desc = *enabled->desc;
+	probe->provider = enabled->grower;
+	probe->attach = attach;
+	probe->key = attach->nkeys++;
+	if (!filler)
+		return probe;
+	memset(probe->desc.dtpd_provider, filler, DTRACE_PROVNAMELEN - 1);
+	memset(probe->desc.dtpd_mod, filler, DTRACE_MODNAMELEN - 1);
+	memset(probe->desc.dtpd_func, filler, DTRACE_FUNCNAMELEN - 1);
+	memset(probe->desc.dtpd_name, filler, DTRACE_NAMELEN - 1);
+	return probe;
+}
+
+/*
+ * Layouts, maps and what programs share cannot change when probes come while tracing, and
+ * the clause may have none yet. So a model of the programs to come is made now: for two
+ * probes whose names differ in every part and are as long as names can be. It is loaded,
+ * to have the kernel's word that others will be, and never attached.
+ */
+static int build_model(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_enabled_t *enabled,
+		       dt_ecb_t **model)
+{
+	dt_enabled_t copy = *enabled;
+	dt_attachpoint_t *attach = enabled->grower->model(hdl);
+
+	if (!attach)
+		return -1;
+	copy.nprobes = 2;
+	copy.probes = dt_arena_alloc(en->arena, 2 * sizeof(*copy.probes));
+	if (!copy.probes)
+		return dt_set_errno(hdl, EDT_NOMEM);
+	attach->key = (dt_argsource_t){.kind = DT_ARG_COOKIE};
+	copy.probes[0] = model_probe(en, enabled, attach, '\0');
+	copy.probes[1] = model_probe(en, enabled, attach, 'x');
+	if (!copy.probes[0] || !copy.probes[1])
+		return dt_set_errno(hdl, EDT_NOMEM);
+	if (build_ecbs(hdl, en, &copy) != 0)
+		return -1;
+	*model = en->ecbs[en->necbs - 1];
+	return 0;
+}
+
+/* Models of all that can come; after everything else, so that the numbers of enabled probes
+ * that are begin with 1. */
+static int build_models(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_ecb_t **models)
+{
+	uint32_t i = 0;
+
+	for (dt_enabled_t *enabled = en->enabled; enabled; enabled = enabled->next, i++)
+		if (enabled->grower && build_model(hdl, en, enabled, &models[i]) != 0)
+			return -1;
+	return 0;
+}
+
+static void take_plans(dt_enabling_t *en, dt_ecb_t *const *models)
+{
+	uint32_t i = 0;
+
+	for (dt_enabled_t *enabled = en->enabled; enabled; enabled = enabled->next, i++)
+		if (models[i])
+			enabled->plan = models[i]->plan;
+}
+
+int dt_build_found(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_enabled_t *found, uint32_t *first)
+{
+	uint32_t scratch = dt_scratch_bytes(&en->env);
+
+	*first = en->nprograms;
+	for (; found; found = found->next) {
+		uint32_t from = en->necbs;
+
+		if (build_ecbs(hdl, en, found) != 0)
+			return -1;
+		for (uint32_t k = from; k < en->necbs; k++)
+			en->ecbs[k]->plan = found->plan;
+	}
+	for (uint32_t i = *first; i < en->nprograms; i++)
+		if (dt_codegen_program(&en->env, en->programs[i]) != 0)
+			return -1;
+	if (dt_scratch_bytes(&en->env) > scratch)
+		return dt_set_error(hdl, EDT_TOOLARGE,
+				    "a probe that came while tracing needs more scratch space");
+	return 0;
+}
+
 /* ---- The whole ----------------------------------------------------------------- */
 
 #define DT_PAGE 4096u
@@ -326,6 +421,7 @@ static void find_selves(dt_enabling_t *en)
 
 void dt_build_reset(dt_enabling_t *en)
 {
+	dt_follow_stop(en);
 	dt_programs_unload(en);
 	free(en->env.strings);
 	memset(&en->env, 0, sizeof(en->env));
@@ -339,24 +435,32 @@ void dt_build_reset(dt_enabling_t *en)
 int dt_build(dtrace_hdl_t *hdl, dt_enabling_t *en)
 {
 	dt_cgenv_t *env = &en->env;
+	dt_ecb_t **models;
+	uint32_t n = 0;
 
 	env->hdl = hdl;
 	env->arena = en->arena;
 	if (read_options(hdl, env) != 0)
 		return -1;
-	for (dt_enabled_t *enabled = en->enabled; enabled; enabled = enabled->next)
+	for (dt_enabled_t *enabled = en->enabled; enabled; enabled = enabled->next, n++)
 		if (build_ecbs(hdl, en, enabled) != 0)
 			return -1;
+	models = dt_arena_alloc(en->arena, n * sizeof(dt_ecb_t *));
+	if (!models)
+		return dt_set_errno(hdl, EDT_NOMEM);
+	if (build_models(hdl, en, models) != 0)
+		return -1;
 	find_selves(en);
 	if (dt_layout(env, en->ecbs, en->necbs) != 0)
 		return -1;
+	take_plans(en, models);
 	shrink_buffers(en);
 	if (reserve_end(hdl, en) != 0)
 		return -1;
 	for (uint32_t i = 0; i < en->nprograms; i++)
 		if (dt_codegen_program(env, en->programs[i]) != 0)
 			return -1;
-	if (dt_codegen_switch(env, &en->switch_code) != 0)
+	if (dt_codegen_switch(env, &en->switch_code) != 0 || dt_follow_generate(hdl, en) != 0)
 		return -1;
 	return env->needs_vtimestamp ? dt_codegen_ontime(env, &en->ontime_code) : 0;
 }

@@ -7,6 +7,7 @@
  *	maps.c		kernel memory, and its windows in this process
  *	load.c		programs into the kernel, attached, detached
  *	uprobe.c	attached to user programs
+ *	follow.c	probes that processes bring while tracing
  *	go.c		dtrace_go() and dtrace_stop(): the order of it all
  */
 #ifndef DT_ENABLE_H
@@ -22,6 +23,10 @@ typedef struct dt_enabled {
 	dt_clause_t *clause;
 	dt_probe_t **probes;
 	uint32_t nprobes, capacity;
+	const dtrace_probedesc_t *desc;
+	const dt_provider_t *grower; /* of probes that come later; NULL: none will */
+	pid_t grower_pid;	     /* the process that brings them; 0: any */
+	dt_recplan_t *plan;	     /* what the clause records */
 } dt_enabled_t;
 
 typedef enum dt_phase {
@@ -67,6 +72,7 @@ typedef struct dt_enabling {
 	dt_span_t begin_span, end_span;
 	uint64_t missed; /* firings that the kernel held back: a program within itself */
 	dt_window_t *principal, *aggregation; /* by CPU x 2 + buffer */
+	struct dt_follow *follow; /* NULL: no probes come later */
 } dt_enabling_t;
 
 /* Whether tracing has begun and not been stopped. */
@@ -75,12 +81,19 @@ void dt_enabling_fini(dtrace_hdl_t *);
 
 /* build.c. Everything but the kernel: ecbs, layouts, code. 0, or -1. */
 int dt_build(dtrace_hdl_t *, dt_enabling_t *);
+/*
+ * Adds programs for further probes of clauses of the enabling, a list with the plan set; the
+ * first of them is at *first of en->programs. 0, or -1.
+ */
+int dt_build_found(dtrace_hdl_t *, dt_enabling_t *, dt_enabled_t *found, uint32_t *first);
 /* Forgets what dt_build() has made, so that it can be called again. */
 void dt_build_reset(dt_enabling_t *);
 
 /* maps.c. 0, or -1 with the handle's error set. */
 int dt_maps_create(dtrace_hdl_t *, dt_enabling_t *);
 void dt_maps_destroy(dt_enabling_t *);
+/* The strings as they are now, for the programs that are loaded next. */
+int dt_maps_renew_strings(dtrace_hdl_t *, dt_enabling_t *);
 /* Makes the first size bytes of a CPU's buffer visible: its address, NULL on failure. */
 void *dt_buffer_window(dt_enabling_t *, dt_mapid_t, uint32_t cpu, uint32_t buffer,
 		       uint32_t size);
@@ -95,11 +108,36 @@ char *dt_cpu_entries(const dt_enabling_t *, uint32_t cpu, uint32_t which);
 /* load.c. */
 int dt_programs_load(dtrace_hdl_t *, dt_enabling_t *);
 int dt_programs_attach(dtrace_hdl_t *, dt_enabling_t *);
+/* The same for one program. */
+int dt_program_load(dtrace_hdl_t *, dt_enabling_t *, dt_program_t *);
+int dt_program_attach(dtrace_hdl_t *, dt_enabling_t *, dt_program_t *);
+void dt_program_detach(dt_program_t *);
+/* A program of our own into the kernel: its descriptor in *fd. 0, or -1. */
+int dt_own_load(dtrace_hdl_t *, dt_enabling_t *, const char *name, dt_emit_t *, int *fd);
+/* The same for one at user probes, where it may sleep. */
+int dt_own_load_uprobe(dtrace_hdl_t *, dt_enabling_t *, const char *name, dt_emit_t *, int *fd);
 void dt_programs_detach(dt_enabling_t *);
 void dt_programs_unload(dt_enabling_t *);
 /* uprobe.c. What a program at user probes must be loaded for: an expected_attach_type. */
 int dt_uprobe_attach_type(dt_enabling_t *);
 int dt_uprobes_attach(dtrace_hdl_t *, dt_enabling_t *, dt_program_t *);
+/* A program at one place; pid 0: in all processes. A descriptor of the link, or -errno. */
+int dt_uprobe_attach(dt_enabling_t *, int prog_fd, const dt_usersite_t *);
+
+/* follow.c. */
+/* Whether some probes can come later: then dt_follow_generate() and _load() are to be called
+ * with the other programs, _start() when they are attached. */
+bool dt_follows(const dt_enabling_t *);
+int dt_follow_generate(dtrace_hdl_t *, dt_enabling_t *);
+int dt_follow_load(dtrace_hdl_t *, dt_enabling_t *);
+int dt_follow_start(dtrace_hdl_t *, dt_enabling_t *);
+void dt_follow_stop(dt_enabling_t *);
+/* Enables the probes that processes have brought since the last call. 0, or -1. */
+int dt_follow(dtrace_hdl_t *);
+/* To be polled: when it is readable dt_follow() has something to do; -1: never. */
+int dt_follow_descriptor(const dt_enabling_t *);
+/* When it has something to do in any case, by dt_now(); INT64_MAX: never. */
+int64_t dt_follow_due(const dt_enabling_t *);
 /* Runs a program of ours on this CPU, as BEGIN and END. 0, or -1. */
 int dt_program_fire(dtrace_hdl_t *, const dt_program_t *);
 

@@ -42,6 +42,7 @@ void dt_enabling_fini(dtrace_hdl_t *hdl)
 
 	if (!en)
 		return;
+	dt_follow_stop(en);
 	dt_programs_detach(en);
 	dt_programs_unload(en);
 	dt_maps_destroy(en);
@@ -82,6 +83,8 @@ static int enable_clause(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_clause_t *clau
 		if (!enabled)
 			return dt_set_errno(hdl, EDT_NOMEM);
 		enabled->clause = clause;
+		enabled->desc = &pd->desc;
+		enabled->grower = dt_probe_grower(hdl, &pd->desc, &enabled->grower_pid);
 		if (dt_probe_match(hdl, &pd->desc, add_probe, enabled, &n) < 0)
 			return -1;
 		if (n == 0 && !(cflags & DTRACE_C_ZDEFS))

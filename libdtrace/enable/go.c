@@ -34,6 +34,7 @@ static void set_clocks(dt_enabling_t *en)
 
 static void release(dt_enabling_t *en)
 {
+	dt_follow_stop(en);
 	dt_programs_detach(en);
 	dt_programs_unload(en);
 }
@@ -144,7 +145,8 @@ static int start(dtrace_hdl_t *hdl, dt_enabling_t *en)
 	if (prepare(hdl, en) != 0 || dt_programs_load(hdl, en) != 0)
 		return -1;
 	set_clocks(en);
-	if (dt_programs_attach(hdl, en) != 0 || fire_begin(hdl, en) != 0)
+	if (dt_programs_attach(hdl, en) != 0 || dt_follow_start(hdl, en) != 0 ||
+	    fire_begin(hdl, en) != 0)
 		return -1;
 	if (!en->state->exited && !en->state->filled)
 		en->state->activity = DT_ACTIVITY_ACTIVE;
@@ -181,6 +183,7 @@ int dtrace_stop(dtrace_hdl_t *hdl)
 	if (en->phase == DT_PHASE_STOPPED)
 		return 0;
 	en->state->activity = DT_ACTIVITY_DRAINING;
+	dt_follow_stop(en);
 	dt_programs_detach(en);
 	/* What fired before may still be at work on another CPU. */
 	for (uint32_t cpu = 0; cpu < en->env.npossible && err == 0; cpu++)

@@ -46,7 +46,10 @@ typedef struct dt_kstate {
 	uint32_t filled;	   /* bufpolicy fill: a buffer was full */
 	uint32_t bell_wanted;	   /* a buffer's first record is to ring the bell */
 	int64_t wall_offset;	   /* walltimestamp - timestamp, ns */
-	uint64_t pad[13];
+	/* Processes that hold until the consumer has seen what they bring: how many there
+	 * were; up to which they may go on. See follow.c. */
+	uint64_t held, answered;
+	uint64_t pad[11];
 } dt_kstate_t;
 
 #define DT_CPUS_OFFSET ((uint32_t)sizeof(dt_kstate_t))
@@ -125,6 +128,9 @@ typedef enum dt_mapid {
 	DT_MAP_BELL,	  /* ring buffer: wakes the consumer */
 	DT_MAP_SPECS,	  /* speculations: a word of state each */
 	DT_MAP_SPECDATA,  /* their data: by speculation x CPUs + CPU */
+	DT_MAP_NEWS,	  /* ring buffer: u64 numbers of processes that may bring probes */
+	DT_MAP_WATCHED,	  /* hash: processes that are followed */
+	DT_MAP_HOLD,	  /* scratch of the program that holds processes */
 	DT_MAP_ASSOC	  /* the first associative array's; one each follows */
 } dt_mapid_t;
 

@@ -108,24 +108,41 @@ static const char *program_name(const dt_program_t *p)
 	}
 }
 
+int dt_program_load(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_program_t *p)
+{
+	dt_loadkind_t kind = {.type = p->attach->prog_type,
+			      .flags = p->may_sleep ? BPF_F_SLEEPABLE : 0,
+			      .btf_id = p->attach->btf_id};
+
+	if (p->attach->kind == DT_ATTACH_UPROBE)
+		kind.attach_type = dt_uprobe_attach_type(en);
+	else if (p->attach->kind == DT_ATTACH_FUNCTION)
+		kind.attach_type = p->attach->is_return ? BPF_TRACE_FEXIT : BPF_TRACE_FENTRY;
+	return load(hdl, en, &kind, program_name(p), &p->code, &p->fd);
+}
+
+int dt_own_load(dtrace_hdl_t *hdl, dt_enabling_t *en, const char *name, dt_emit_t *e, int *fd)
+{
+	return load(hdl, en, &dt_own_kind, name, e, fd);
+}
+
+int dt_own_load_uprobe(dtrace_hdl_t *hdl, dt_enabling_t *en, const char *name, dt_emit_t *e,
+		       int *fd)
+{
+	const dt_loadkind_t kind = {.type = BPF_PROG_TYPE_KPROBE,
+				    .attach_type = dt_uprobe_attach_type(en),
+				    .flags = BPF_F_SLEEPABLE};
+
+	return load(hdl, en, &kind, name, e, fd);
+}
+
 int dt_programs_load(dtrace_hdl_t *hdl, dt_enabling_t *en)
 {
-	for (uint32_t i = 0; i < en->nprograms; i++) {
-		dt_program_t *p = en->programs[i];
-		dt_loadkind_t kind = {.type = p->attach->prog_type,
-				      .flags = p->may_sleep ? BPF_F_SLEEPABLE : 0,
-				      .btf_id = p->attach->btf_id};
-
-		if (p->attach->kind == DT_ATTACH_UPROBE)
-			kind.attach_type = dt_uprobe_attach_type(en);
-		else if (p->attach->kind == DT_ATTACH_FUNCTION)
-			kind.attach_type =
-			    p->attach->is_return ? BPF_TRACE_FEXIT : BPF_TRACE_FENTRY;
-		if (load(hdl, en, &kind, program_name(p), &p->code, &p->fd) != 0)
+	for (uint32_t i = 0; i < en->nprograms; i++)
+		if (dt_program_load(hdl, en, en->programs[i]) != 0)
 			return -1;
-	}
 	if (load(hdl, en, &dt_own_kind, "dt_switch", &en->switch_code,
-		 &en->switch_fd) != 0)
+		 &en->switch_fd) != 0 || dt_follow_load(hdl, en) != 0)
 		return -1;
 	if (!en->env.needs_vtimestamp)
 		return 0;
@@ -224,6 +241,25 @@ static int attach_counter(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_program_t *p)
 	return 0;
 }
 
+int dt_program_attach(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_program_t *p)
+{
+	p->links = dt_arena_alloc(en->arena, (en->env.ncpus + 1) * sizeof(*p->links));
+	if (!p->links)
+		return dt_set_errno(hdl, EDT_NOMEM);
+	switch (p->attach->kind) {
+	case DT_ATTACH_RAWTP:
+		return attach_rawtp(hdl, p);
+	case DT_ATTACH_SAMPLE:
+		return attach_counter(hdl, en, p);
+	case DT_ATTACH_UPROBE:
+		return dt_uprobes_attach(hdl, en, p);
+	case DT_ATTACH_FUNCTION:
+		return attach_function(hdl, p);
+	default:
+		return 0;
+	}
+}
+
 int dt_programs_attach(dtrace_hdl_t *hdl, dt_enabling_t *en)
 {
 	if (en->ontime_fd >= 0) {
@@ -233,35 +269,22 @@ int dt_programs_attach(dtrace_hdl_t *hdl, dt_enabling_t *en)
 					    "failed to attach to the tracepoint sched_switch: %s",
 					    strerror(-en->ontime_link));
 	}
-	for (uint32_t i = 0; i < en->nprograms; i++) {
-		dt_program_t *p = en->programs[i];
-		int err = 0;
-
-		p->links = dt_arena_alloc(en->arena, (en->env.ncpus + 1) * sizeof(*p->links));
-		if (!p->links)
-			return dt_set_errno(hdl, EDT_NOMEM);
-		if (p->attach->kind == DT_ATTACH_RAWTP)
-			err = attach_rawtp(hdl, p);
-		else if (p->attach->kind == DT_ATTACH_SAMPLE)
-			err = attach_counter(hdl, en, p);
-		else if (p->attach->kind == DT_ATTACH_UPROBE)
-			err = dt_uprobes_attach(hdl, en, p);
-		else if (p->attach->kind == DT_ATTACH_FUNCTION)
-			err = attach_function(hdl, p);
-		if (err != 0)
+	for (uint32_t i = 0; i < en->nprograms; i++)
+		if (dt_program_attach(hdl, en, en->programs[i]) != 0)
 			return -1;
-	}
 	return 0;
+}
+
+void dt_program_detach(dt_program_t *p)
+{
+	while (p->nlinks)
+		close(p->links[--p->nlinks]);
 }
 
 void dt_programs_detach(dt_enabling_t *en)
 {
-	for (uint32_t i = 0; i < en->nprograms; i++) {
-		dt_program_t *p = en->programs[i];
-
-		while (p->nlinks)
-			close(p->links[--p->nlinks]);
-	}
+	for (uint32_t i = 0; i < en->nprograms; i++)
+		dt_program_detach(en->programs[i]);
 	if (en->ontime_link >= 0)
 		close(en->ontime_link);
 	en->ontime_link = -1;

@@ -14,6 +14,8 @@
 
 #define DT_PAGE 4096u
 #define DT_BELL_SIZE 4096u
+#define DT_NEWS_SIZE 65536u
+#define DT_NWATCHED 16384u
 
 static uint32_t page_align(uint32_t n)
 {
@@ -72,6 +74,19 @@ static int make_strings(dtrace_hdl_t *hdl, dt_enabling_t *en)
 	return err ? dt_set_error(hdl, EDT_MAP, "failed to fill the map of strings: %s",
 				  strerror(-err))
 		   : 0;
+}
+
+int dt_maps_renew_strings(dtrace_hdl_t *hdl, dt_enabling_t *en)
+{
+	int before = en->maps[DT_MAP_STRINGS];
+
+	en->maps[DT_MAP_STRINGS] = -1;
+	if (make_strings(hdl, en) != 0)
+		return -1;
+	/* Programs that are loaded keep theirs: strings are only ever added. */
+	if (before >= 0)
+		close(before);
+	return 0;
 }
 
 /*
@@ -162,6 +177,19 @@ static int make_specs(dtrace_hdl_t *hdl, dt_enabling_t *en)
 	return 0;
 }
 
+/* For following processes: enable/follow.c. */
+static int make_watch(dtrace_hdl_t *hdl, dt_enabling_t *en)
+{
+	if (!dt_follows(en))
+		return 0;
+	if (make_map(hdl, en, DT_MAP_NEWS, "dt_news", BPF_MAP_TYPE_RINGBUF, 0, 0, DT_NEWS_SIZE,
+		     0) != 0 ||
+	    make_map(hdl, en, DT_MAP_WATCHED, "dt_watched", BPF_MAP_TYPE_HASH, 8, 8, DT_NWATCHED,
+		     BPF_F_NO_PREALLOC) != 0)
+		return -1;
+	return make_array(hdl, en, DT_MAP_HOLD, "dt_hold", dt_scratch_bytes(&en->env), 1, 0);
+}
+
 static int make_buffers(dtrace_hdl_t *hdl, dt_enabling_t *en)
 {
 	dt_cgenv_t *env = &en->env;
@@ -219,7 +247,7 @@ int dt_maps_create(dtrace_hdl_t *hdl, dt_enabling_t *en)
 	en->nmaps = n;
 	if (make_array(hdl, en, DT_MAP_STATE, "dt_state", state, 1, BPF_F_MMAPABLE) != 0 ||
 	    make_strings(hdl, en) != 0 || make_self(hdl, en) != 0 || make_assocs(hdl, en) != 0 ||
-	    make_buffers(hdl, en) != 0 || make_specs(hdl, en) != 0 ||
+	    make_buffers(hdl, en) != 0 || make_specs(hdl, en) != 0 || make_watch(hdl, en) != 0 ||
 	    map_window(hdl, en->maps[DT_MAP_STATE], &en->state_window, state) != 0)
 		return -1;
 	en->state = en->state_window.address;

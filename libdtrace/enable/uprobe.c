@@ -123,8 +123,9 @@ static int link_one(int prog, int pmu, const dt_usersite_t *site, bool is_return
 	    .config1 = (uintptr_t)site->path,
 	    .config2 = site->offset,
 	};
-	int event = (int)syscall(SYS_perf_event_open, &attr, site->pid, -1, -1,
-				 PERF_FLAG_FD_CLOEXEC);
+	/* An event for all processes is one on a CPU; its program runs on any. */
+	int event = (int)syscall(SYS_perf_event_open, &attr, site->pid ? site->pid : -1,
+				 site->pid ? -1 : 0, -1, PERF_FLAG_FD_CLOEXEC);
 	int link;
 
 	if (event < 0)
@@ -132,6 +133,18 @@ static int link_one(int prog, int pmu, const dt_usersite_t *site, bool is_return
 	link = bpf_link_create(prog, event, BPF_PERF_EVENT, &opts);
 	close(event); /* the link holds it */
 	return link;
+}
+
+int dt_uprobe_attach(dt_enabling_t *en, int prog_fd, const dt_usersite_t *site)
+{
+	const uint64_t cookie = site->key;
+	int pmu;
+
+	if (dt_uprobe_attach_type(en) != 0)
+		return link_multi(prog_fd, site->path, site->pid, false, &site->offset, NULL,
+				  &cookie, 1);
+	pmu = read_pmu_type();
+	return pmu < 0 ? pmu : link_one(prog_fd, pmu, site, false);
 }
 
 /* ---- A program's places ------------------------------------------------------------ */

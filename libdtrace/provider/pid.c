@@ -114,7 +114,7 @@ static int dt_pid_add(dt_pidwalk_t *walk, dt_attachpoint_t *attach, const char *
 
 	snprintf(provider, sizeof(provider), DT_PID_PREFIX "%d", (int)walk->pid);
 	probe = dt_probe_lookup(walk->hdl, provider, walk->module, function, name);
-	if (probe && probe->key < first)
+	if (probe && (probe->attach != attach || probe->key < first))
 		return 0;
 	if (!probe) {
 		probe = dt_probe_add_member(walk->hdl, walk->provider, provider, walk->module,
@@ -301,6 +301,37 @@ static int dt_pid_provide(dtrace_hdl_t *hdl, const dt_provider_t *provider,
 	return dt_user_files(hdl, walk.pid, dt_pid_visit_file, &walk);
 }
 
+/* Every pattern: whatever a process has loaded, it may load more, or execute a program. */
+static bool dt_pid_grows(dtrace_hdl_t *hdl, const dt_provider_t *provider,
+			 const dtrace_probedesc_t *pattern, pid_t *pid)
+{
+	(void)hdl;
+	(void)provider;
+	*pid = dt_pid_parse(pattern->dtpd_provider);
+	return *pid != 0 && kill(*pid, 0) == 0;
+}
+
+static int dt_pid_find(dtrace_hdl_t *hdl, const dt_provider_t *provider,
+		       const dtrace_probedesc_t *pattern, pid_t pid)
+{
+	dt_pidstate_t *state = dt_pid_state(hdl, provider);
+
+	if (!state)
+		return -1;
+	if (pid != dt_pid_parse(pattern->dtpd_provider))
+		return 0;
+	/* The programs of those before are made. */
+	state->entry = state->result = NULL;
+	if (dt_pid_provide(hdl, provider, pattern) == 0)
+		return 0;
+	return dtrace_errno(hdl) == EDT_PROC ? 0 : -1;
+}
+
+static dt_attachpoint_t *dt_pid_model(dtrace_hdl_t *hdl)
+{
+	return dt_pid_attach(hdl, false);
+}
+
 static const char *dt_pid_missing(dtrace_hdl_t *hdl, const dt_provider_t *provider,
 				  const dtrace_probedesc_t *pattern)
 {
@@ -321,4 +352,7 @@ const dt_provider_t dt_provider_pid = {
     .arguments = {DTRACE_STABILITY_PRIVATE, DTRACE_STABILITY_PRIVATE, DTRACE_CLASS_UNKNOWN},
     .provide = dt_pid_provide,
     .missing = dt_pid_missing,
+    .grows = dt_pid_grows,
+    .find = dt_pid_find,
+    .model = dt_pid_model,
 };

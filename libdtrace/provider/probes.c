@@ -462,7 +462,7 @@ static dt_probe_t *dt_probe_find_id(dtrace_hdl_t *hdl, dtrace_id_t id)
 	return probe;
 }
 
-static bool dt_desc_matches(const dtrace_probedesc_t *pattern, const dt_probe_t *probe)
+bool dt_probe_is_meant(const dtrace_probedesc_t *pattern, const dt_probe_t *probe)
 {
 	const dtrace_probedesc_t *desc = &probe->desc;
 
@@ -481,7 +481,7 @@ static int dt_probe_match_id(dtrace_hdl_t *hdl, const dtrace_probedesc_t *patter
 
 	if (!probe)
 		return -1;
-	if (!dt_desc_matches(pattern, probe))
+	if (!dt_probe_is_meant(pattern, probe))
 		return 0;
 	if (matches)
 		*matches = 1;
@@ -505,7 +505,7 @@ static int dt_probe_each(dtrace_hdl_t *hdl, const dtrace_probedesc_t *pattern, d
 	for (dtrace_id_t id = 1; id < hdl->probes->limit; id++) {
 		dt_probe_t *probe = hdl->probes->by_id[id];
 
-		if (!probe || !dt_desc_matches(pattern, probe))
+		if (!probe || !dt_probe_is_meant(pattern, probe))
 			continue;
 		n++;
 		if (matches)
@@ -538,6 +538,19 @@ int dt_probe_match(dtrace_hdl_t *hdl, const dtrace_probedesc_t *pattern, dt_prob
 	dt_probedescriber_t describer = {.function = f, .arg = arg};
 
 	return dt_probe_each(hdl, pattern, dt_probe_describe_one, &describer, matches);
+}
+
+const dt_provider_t *dt_probe_grower(dtrace_hdl_t *hdl, const dtrace_probedesc_t *pattern,
+				     pid_t *pid)
+{
+	for (int i = 0; dt_providers[i]; i++) {
+		const dt_provider_t *provider = dt_providers[i];
+
+		if (provider->grows && dt_provider_matches(provider, pattern->dtpd_provider) &&
+		    provider->grows(hdl, provider, pattern, pid))
+			return provider;
+	}
+	return NULL;
 }
 
 const char *dt_probe_missing(dtrace_hdl_t *hdl, const dtrace_probedesc_t *pattern)

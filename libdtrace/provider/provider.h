@@ -150,6 +150,21 @@ struct dt_provider {
 	 */
 	const char *(*missing)(dtrace_hdl_t *, const dt_provider_t *,
 			       const dtrace_probedesc_t *);
+	/*
+	 * For probes of processes. Whether processes that begin, execute another program or
+	 * load an object while tracing can bring probes that the pattern means; *pid is the
+	 * one process that it names, 0: it may be any. NULL: never.
+	 */
+	bool (*grows)(dtrace_hdl_t *, const dt_provider_t *, const dtrace_probedesc_t *,
+		      pid_t *pid);
+	/* Adds those of one process that are not there yet, at attach points of their own. A
+	 * process that is not there has none. 0, or -1. */
+	int (*find)(dtrace_hdl_t *, const dt_provider_t *, const dtrace_probedesc_t *, pid_t);
+	/* Whether an open program has probes that a pattern may mean that names no process. */
+	bool (*has_probes)(dtrace_hdl_t *, const dtrace_probedesc_t *, int fd);
+	/* An attach point for such probes that is never attached, with arguments of which none
+	 * takes more code. NULL: out of memory. */
+	dt_attachpoint_t *(*model)(dtrace_hdl_t *);
 	/* For the functions of tracepoint.h: the probes, and the number of the first. */
 	const struct dt_tpprobe *table;
 	dtrace_id_t first;
@@ -196,6 +211,11 @@ dt_probe_t *dt_probe_add_member(dtrace_hdl_t *, const dt_provider_t *, const cha
 int dt_probe_describe(dtrace_hdl_t *, dt_probe_t *);
 /* The same, and for the types of its arguments. */
 int dt_probe_type(dtrace_hdl_t *, dt_probe_t *);
+/* The provider to which processes can bring further probes that the description means, and
+ * the process, 0: any. NULL: there is none. */
+const dt_provider_t *dt_probe_grower(dtrace_hdl_t *, const dtrace_probedesc_t *, pid_t *);
+/* Whether the probe, or its module's other name, is what the description means. */
+bool dt_probe_is_meant(const dtrace_probedesc_t *, const dt_probe_t *);
 /* The words for a description that matches nothing; NULL: it means no probe known anywhere. */
 const char *dt_probe_missing(dtrace_hdl_t *, const dtrace_probedesc_t *);
 /* Whether the provider's part of a pattern can mean this provider, or one of this family. */

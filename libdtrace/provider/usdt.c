@@ -18,11 +18,13 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "arch.h"
 #include "consume/symbols.h"
 #include "consume/userobj.h"
 #include "handle.h"
@@ -231,18 +233,35 @@ static int dt_usdt_visit_all(dt_usdtwalk_t *walk)
 	return rv;
 }
 
-/* The process may be any number that the name ends in: of "db21203" 21203, 1203 ... */
+/*
+ * The process may be any number that the name ends in: of "db21203" 21203, 1203 ... The next
+ * of them, after *at, from the name on; 0: there is none.
+ */
+static pid_t dt_usdt_next_pid(const char *name, const char **at)
+{
+	const char *digits = *at;
+
+	if (!digits) {
+		for (digits = name + strlen(name); digits > name; digits--)
+			if (!isdigit((unsigned char)digits[-1]))
+				break;
+		/* A provider has a name before the number. */
+		digits += digits == name;
+	}
+	while (*digits == '0' || strlen(digits) >= 10)
+		digits++;
+	*at = *digits ? digits + 1 : digits;
+	return (pid_t)atoi(digits);
+}
+
 static int dt_usdt_visit_named(dt_usdtwalk_t *walk)
 {
-	const char *name = walk->pattern->dtpd_provider, *digits = name + strlen(name);
+	const char *at = NULL;
 	int rv = 0;
+	pid_t pid;
 
-	while (digits > name && isdigit((unsigned char)digits[-1]))
-		digits--;
-	/* A provider has a name before the number. */
-	for (digits += digits == name; *digits && rv == 0; digits++)
-		if (*digits != '0' && strlen(digits) < 10)
-			rv = dt_usdt_visit_process(walk, (pid_t)atoi(digits));
+	while (rv == 0 && (pid = dt_usdt_next_pid(walk->pattern->dtpd_provider, &at)) != 0)
+		rv = dt_usdt_visit_process(walk, pid);
 	return rv;
 }
 
@@ -258,20 +277,32 @@ static bool dt_usdt_is_other(const char *name)
 	return false;
 }
 
-static int dt_usdt_provide(dtrace_hdl_t *hdl, const dt_provider_t *provider,
-			   const dtrace_probedesc_t *pattern)
+/* "" and "*" mean the providers that are always there, as do their own names. */
+static bool dt_usdt_is_meant(const dtrace_hdl_t *hdl, const dtrace_probedesc_t *pattern)
 {
-	dt_usdtwalk_t walk = {.hdl = hdl, .provider = provider, .pattern = pattern};
 	const char *name = pattern->dtpd_provider;
+
+	return !(hdl->oflags & DTRACE_O_NOSYS) && name[strspn(name, "*")] != '\0' &&
+	       !dt_usdt_is_other(name);
+}
+
+/* The process's probes; pid 0: those of all the pattern's processes. */
+static int dt_usdt_visit(dtrace_hdl_t *hdl, const dt_provider_t *provider,
+			 const dtrace_probedesc_t *pattern, pid_t pid)
+{
+	dt_usdtwalk_t walk = {.hdl = hdl,
+			      .provider = provider,
+			      .pattern = pattern,
+			      .first = dt_probe_next_id(hdl)};
 	dt_usdtfile_t *file;
 	int rv;
 
-	/* "" and "*" mean the providers that are always there, as do their own names. */
-	if (hdl->oflags & DTRACE_O_NOSYS || name[strspn(name, "*")] == '\0' ||
-	    dt_usdt_is_other(name))
-		return 0;
-	walk.first = dt_probe_next_id(hdl);
-	rv = dt_glob_is_literal(name) ? dt_usdt_visit_named(&walk) : dt_usdt_visit_all(&walk);
+	if (pid != 0)
+		rv = dt_usdt_visit_process(&walk, pid);
+	else if (dt_glob_is_literal(pattern->dtpd_provider))
+		rv = dt_usdt_visit_named(&walk);
+	else
+		rv = dt_usdt_visit_all(&walk);
 	while ((file = walk.files) != NULL) {
 		walk.files = file->next;
 		dt_stapnotes_free(&file->notes);
@@ -280,10 +311,84 @@ static int dt_usdt_provide(dtrace_hdl_t *hdl, const dt_provider_t *provider,
 	return rv;
 }
 
+static int dt_usdt_provide(dtrace_hdl_t *hdl, const dt_provider_t *provider,
+			   const dtrace_probedesc_t *pattern)
+{
+	return dt_usdt_is_meant(hdl, pattern) ? dt_usdt_visit(hdl, provider, pattern, 0) : 0;
+}
+
+static int dt_usdt_find(dtrace_hdl_t *hdl, const dt_provider_t *provider,
+			const dtrace_probedesc_t *pattern, pid_t pid)
+{
+	return dt_usdt_visit(hdl, provider, pattern, pid);
+}
+
+/* Whether a glob can mean a provider that is always there too: such a one, sys*, is hardly
+ * meant to follow every process. */
+static bool dt_usdt_is_wide(const char *pattern)
+{
+	for (int i = 0; dt_providers[i]; i++)
+		if (!strchr(dt_providers[i]->name, '*') &&
+		    dt_provider_matches(dt_providers[i], pattern))
+			return true;
+	return false;
+}
+
+static bool dt_usdt_grows(dtrace_hdl_t *hdl, const dt_provider_t *provider,
+			  const dtrace_probedesc_t *pattern, pid_t *pid)
+{
+	const char *name = pattern->dtpd_provider, *at = NULL;
+
+	(void)provider;
+	*pid = 0;
+	if (!dt_usdt_is_meant(hdl, pattern))
+		return false;
+	if (!dt_glob_is_literal(name))
+		return !dt_usdt_is_wide(name);
+	while ((*pid = dt_usdt_next_pid(name, &at)) != 0)
+		if (kill(*pid, 0) == 0)
+			return true;
+	return false;
+}
+
+static bool dt_usdt_has_probes(dtrace_hdl_t *hdl, const dtrace_probedesc_t *pattern, int fd)
+{
+	dt_stapnotes_t notes = {.notes = NULL};
+	char provider[DTRACE_PROVNAMELEN];
+	bool has = false;
+
+	(void)hdl;
+	dt_stapnotes_read(fd, &notes);
+	for (size_t i = 0; i < notes.nnotes && !has; i++) {
+		snprintf(provider, sizeof(provider), "%s1", notes.notes[i].provider);
+		has = dt_glob(pattern->dtpd_provider, provider);
+	}
+	dt_stapnotes_free(&notes);
+	return has;
+}
+
+static dt_attachpoint_t *dt_usdt_model(dtrace_hdl_t *hdl)
+{
+	dt_attachpoint_t *attach = dt_usdt_attach(hdl, "");
+
+	for (int i = 0; attach && i < DT_MAXARGS; i++)
+		attach->args[i] = (dt_argsource_t){.kind = DT_ARG_UREAD,
+						   .base = DT_ARCH_STACK_POINTER,
+						   .offset2 = DT_ARCH_STACK_POINTER,
+						   .scale = 8,
+						   .size = 4,
+						   .is_signed = true};
+	return attach;
+}
+
 const dt_provider_t dt_provider_usdt = {
     .name = "*",
     .attributes = {DTRACE_STABILITY_PRIVATE, DTRACE_STABILITY_PRIVATE,
 		   DTRACE_CLASS_UNKNOWN},
     .arguments = {DTRACE_STABILITY_PRIVATE, DTRACE_STABILITY_PRIVATE, DTRACE_CLASS_UNKNOWN},
     .provide = dt_usdt_provide,
+    .grows = dt_usdt_grows,
+    .find = dt_usdt_find,
+    .has_probes = dt_usdt_has_probes,
+    .model = dt_usdt_model,
 };

@@ -4,6 +4,8 @@
  *
  *	static N	fires each probe N times, then ends
  *	static N wait	the same once it gets SIGUSR1, again and again; says "ready" first
+ *	static N fork	has a child once it gets SIGUSR1, which fires each probe N times every
+ *			few milliseconds until its parent ends; says "ready" first
  *
  * Probes, of the provider "victim", fired for i from 0 to N - 1:
  *
@@ -16,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #define STRINGIFY_(x) #x
@@ -89,6 +92,16 @@ __attribute__((noipa)) void fire(int n)
 	factorial((uint64_t)n);
 }
 
+/* The child of `static N fork`. */
+static _Noreturn void fire_on(int n)
+{
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	for (;;) {
+		fire(n);
+		usleep(3000);
+	}
+}
+
 int main(int argc, char *argv[])
 {
 	int n = argc > 1 ? atoi(argv[1]) : 1;
@@ -104,6 +117,9 @@ int main(int argc, char *argv[])
 		while (!woken)
 			usleep(1000);
 		woken = 0;
-		fire(n);
+		if (strcmp(argv[2], "fork") != 0)
+			fire(n);
+		else if (fork() == 0)
+			fire_on(n);
 	}
 }

@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * watch.c - the programs that watch for processes which may bring probes. What they tell is
+ * a process's number, in a ring buffer that wakes the consumer; enable/follow.c does the
+ * rest.
+ */
+#include <string.h>
+
+#include "arch.h"
+#include "codegen/cg.h"
+
+/* Frames of these programs: the process, as a key and as news. */
+#define SLOT_PID (-8)
+#define SLOT_CHILD (-16)
+#define SLOT_TICKET (-24)
+#define SLOT_OTHER (-32)
+
+/* The current process's number into its slot and R6. */
+static void gen_process(dt_emit_t *e)
+{
+	dt_call(e, BPF_FUNC_get_current_pid_tgid);
+	dt_alu_imm(e, BPF_RSH, R0, 32);
+	dt_mov(e, R6, R0);
+	dt_store(e, 8, FP, SLOT_PID, R6);
+}
+
+/* Goes to out unless the current process is watched. */
+static void gen_only_watched(dt_emit_t *e, int out)
+{
+	dt_map_fd(e, R1, DT_MAP_WATCHED);
+	dt_mov(e, R2, FP);
+	dt_alu_imm(e, BPF_ADD, R2, SLOT_PID);
+	dt_call(e, BPF_FUNC_map_lookup_elem);
+	dt_jump_imm(e, BPF_JEQ, R0, 0, out);
+}
+
+static void gen_tell(dt_emit_t *e, int slot)
+{
+	dt_map_fd(e, R1, DT_MAP_NEWS);
+	dt_mov(e, R2, FP);
+	dt_alu_imm(e, BPF_ADD, R2, slot);
+	dt_alu_imm(e, BPF_MOV, R3, 8);
+	dt_alu_imm(e, BPF_MOV, R4, BPF_RB_FORCE_WAKEUP);
+	dt_call(e, BPF_FUNC_ringbuf_output);
+}
+
+static int finish(dt_cgenv_t *env, dt_emit_t *e, int out)
+{
+	dt_label_here(e, out);
+	dt_alu_imm(e, BPF_MOV, R0, 0);
+	dt_exit(e);
+	return dt_emit_finish(e) ? 0 : dt_set_errno(env->hdl, EDT_NOMEM);
+}
+
+int dt_codegen_watch_exec(dt_cgenv_t *env, dt_emit_t *e, bool any)
+{
+	int out = dt_label_new(e);
+
+	gen_process(e);
+	if (!any)
+		gen_only_watched(e, out);
+	gen_tell(e, SLOT_PID);
+	return finish(env, e, out);
+}
+
+/* The u32 of the task_struct at R7, at an offset, into the slot as 8 bytes. */
+static void gen_read_task(dt_emit_t *e, uint32_t offset, int slot)
+{
+	dt_store_imm(e, 8, FP, slot, 0);
+	dt_mov(e, R1, FP);
+	dt_alu_imm(e, BPF_ADD, R1, slot);
+	dt_alu_imm(e, BPF_MOV, R2, 4);
+	dt_mov(e, R3, R7);
+	dt_alu_imm(e, BPF_ADD, R3, (int32_t)offset);
+	dt_call(e, BPF_FUNC_probe_read_kernel);
+}
+
+/* The tracepoint sched_process_fork: parent, child. */
+int dt_codegen_watch_fork(dt_cgenv_t *env, dt_emit_t *e)
+{
+	uint32_t pid, tgid, size;
+	int out = dt_label_new(e);
+
+	if (dt_kernel_member(env->hdl, "task_struct", "pid", &pid, &size) != 0 ||
+	    dt_kernel_member(env->hdl, "task_struct", "tgid", &tgid, &size) != 0)
+		return -1;
+	dt_load(e, 8, R7, R1, 8);
+	gen_process(e);
+	gen_only_watched(e, out);
+	gen_read_task(e, tgid, SLOT_CHILD);
+	gen_read_task(e, pid, SLOT_OTHER);
+	dt_load(e, 8, R1, FP, SLOT_CHILD);
+	dt_load(e, 8, R2, FP, SLOT_OTHER);
+	dt_jump_reg(e, BPF_JNE, R1, R2, out); /* a thread */
+	gen_tell(e, SLOT_CHILD);
+	return finish(env, e, out);
+}
+
+int dt_codegen_watch_place(dt_cgenv_t *env, dt_emit_t *e, uint32_t ns, pid_t spared)
+{
+	int out = dt_label_new(e);
+
+	dt_map_value(e, R1, DT_MAP_STATE, offsetof(dt_kstate_t, activity));
+	dt_load(e, 4, R1, R1, 0);
+	dt_jump_imm(e, BPF_JNE, R1, DT_ACTIVITY_ACTIVE, out);
+	gen_process(e);
+	/* The ticket first: whoever answers it has seen the news. */
+	dt_map_value(e, R1, DT_MAP_STATE, offsetof(dt_kstate_t, held));
+	dt_alu_imm(e, BPF_MOV, R7, 1);
+	dt_atomic_add(e, 8, R1, 0, R7, true);
+	dt_alu_imm(e, BPF_ADD, R7, 1);
+	dt_store(e, 8, FP, SLOT_TICKET, R7);
+	gen_tell(e, SLOT_PID);
+	dt_jump_imm(e, BPF_JEQ, R6, spared, out);
+	dt_store_imm(e, 4, FP, SLOT_OTHER, 0);
+	dt_map_fd(e, R1, DT_MAP_HOLD);
+	dt_mov(e, R2, FP);
+	dt_alu_imm(e, BPF_ADD, R2, SLOT_OTHER);
+	dt_call(e, BPF_FUNC_map_lookup_elem);
+	dt_jump_imm(e, BPF_JEQ, R0, 0, out);
+	dt_mov(e, R7, R0);
+	/* A pointer that has been through a map is a number to the verifier. */
+	dt_map_value(e, R1, DT_MAP_STATE, offsetof(dt_kstate_t, answered));
+	dt_store(e, 8, R7, 0, R1);
+	dt_load(e, 8, R8, R7, 0);
+	dt_call(e, BPF_FUNC_ktime_get_ns);
+	dt_mov(e, R4, R0);
+	dt_alu_imm(e, BPF_ADD, R4, (int32_t)ns);
+	dt_mov(e, R1, R7);
+	dt_mov(e, R2, R8);
+	dt_load(e, 8, R3, FP, SLOT_TICKET);
+	dt_support_call(e, DT_SUPPORT_HOLD);
+	return finish(env, e, out);
+}

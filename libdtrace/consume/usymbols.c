@@ -34,6 +34,8 @@
 /* How old maps may be, when they hold the address and when they do not. */
 #define MAPS_AGE_HIT 1000000000
 #define MAPS_AGE_MISS 50000000
+/* How the kernel calls a file that is only in memory. */
+#define MEMFD "/memfd:"
 
 typedef struct userobj {
 	struct userobj *next;
@@ -48,6 +50,7 @@ typedef struct mapping {
 	uint64_t start, end, offset;
 	bool is_code;
 	userobj_t *object; /* NULL: anonymous */
+	bool is_runtime;   /* may hold code made at run time, which a perf map names */
 	uint64_t object_address;
 } mapping_t;
 
@@ -111,6 +114,8 @@ static userobj_t *find_object(struct dt_usersyms *user, uint64_t device, uint64_
 	}
 	slash = strrchr(object->path, '/');
 	object->name = slash != NULL ? slash + 1 : object->path;
+	if (strncmp(object->path, MEMFD, strlen(MEMFD)) == 0)
+		object->name = object->path + strlen(MEMFD);
 	object->device = device;
 	object->inode = inode;
 	object->next = user->objects;
@@ -223,10 +228,10 @@ static uint64_t read_start_time(pid_t pid)
 	return field != NULL ? strtoull(field, NULL, 10) : 0;
 }
 
-static bool is_runtime_code(const char *path)
+static bool is_anonymous(const char *path)
 {
 	return *path == '\0' || strncmp(path, "[anon", 5) == 0 ||
-	       strncmp(path, "//anon", 6) == 0 || strncmp(path, "/memfd:", 7) == 0;
+	       strncmp(path, "//anon", 6) == 0;
 }
 
 /* "start-end rwxp offset major:minor inode   path" */
@@ -243,8 +248,11 @@ static bool parse_mapping(struct dt_usersyms *user, const char *line, mapping_t 
 		return false;
 	map->is_code = permissions[2] == 'x';
 	map->object = NULL;
-	if (is_runtime_code(line + path))
+	map->is_runtime = is_anonymous(line + path);
+	if (map->is_runtime)
 		return true;
+	/* A file in memory is either where a JIT writes to, or an ELF file. */
+	map->is_runtime = strncmp(line + path, MEMFD, strlen(MEMFD)) == 0;
 	map->object = find_object(user, (uint64_t)major_number << 32 | minor_number, inode, line + path);
 	return map->object != NULL;
 }
@@ -613,10 +621,10 @@ bool dt_user_symbol(dtrace_hdl_t *hdl, pid_t pid, uint64_t address, dt_usersym_t
 	if (map == NULL)
 		return false;
 	*sym = (dt_usersym_t){.object_address = map->object_address};
-	if (map->object == NULL) {
+	if (map->is_runtime)
 		sym->name = perf_lookup(proc, address, &sym->offset);
+	if (map->object == NULL || sym->name != NULL)
 		return sym->name != NULL;
-	}
 	sym->object = map->object->name;
 	symtab = object_symtab(pid, map);
 	if (symtab != NULL)

@@ -78,6 +78,9 @@ $(B)/%.o: %.c
 # Node's own headers are those of node-api-headers; npm is asked only where they are missing.
 ADDON := $(B)/dtrace_async.node
 ADDON_SRC := $(wildcard addon/*.c)
+ifneq ($(shell uname),Linux)
+ADDON_SRC := $(filter-out addon/usdt%.c,$(ADDON_SRC))
+endif
 ifdef SYSTEM_LIBDTRACE
 ADDON_DIR := $(B)/system
 ADDON_LIBS := -ldtrace

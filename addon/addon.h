@@ -13,6 +13,7 @@
  *	values.c	bytes of a record as values of JavaScript
  *	frames.c	stacks and symbols
  *	probes.c	the list of probes
+ *	usdt.c		probes of the program's own: usdt.h
  *	events.c	what is neither: faults, drops, exits, kept until JavaScript asks
  *	failure.c	why something failed, from the library to JavaScript
  *
@@ -38,6 +39,7 @@
 typedef struct da_instance {
 	uint32_t users;	 /* the environment itself and every consumer */
 	bool is_closing; /* the environment is being torn down: no more pool work */
+	struct da_usdtobject *objects; /* files of probes: usdt.h */
 } da_instance_t;
 
 /* Text that grows; freed with its consumer. */
@@ -320,6 +322,13 @@ void da_probelist_destroy(da_probelist_t *);
 napi_value da_probelist_wrap(napi_env, da_probelist_t *);
 /* An array of the next probes, at most count; empty at the end. */
 napi_value da_probelist_next(napi_env, napi_value wrapped, uint32_t count);
+
+/* ---- usdt.c -------------------------------------------------------------- */
+
+/* Sets what lib/provider.js needs. */
+void da_usdt_init(napi_env, napi_value exports);
+/* Takes away all that the environment has declared. */
+void da_usdt_close(da_instance_t *);
 
 /* ---- events.c ------------------------------------------------------------ */
 

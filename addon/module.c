@@ -99,7 +99,12 @@ static void instance_finalize(napi_env env, void *data, void *hint)
 /* Runs before the environment finalizes its objects. */
 static void instance_close(void *data)
 {
-	((da_instance_t *)data)->is_closing = true;
+	da_instance_t *instance = data;
+
+	instance->is_closing = true;
+#ifdef __linux__
+	da_usdt_close(instance);
+#endif
 }
 
 /* nextProbes(list, count): an array of the next probes of what Handle.probes() gave. */
@@ -138,5 +143,8 @@ NAPI_MODULE_INIT(/* napi_env env, napi_value exports */)
 			     &function);
 	da_set(env, exports, "nextProbes", function);
 	da_set(env, exports, "Handle", da_consumer_class(env));
+#ifdef __linux__
+	da_usdt_init(env, exports);
+#endif
 	return exports;
 }

@@ -369,3 +369,5 @@ export function open(settings?: OpenSettings): Promise<Consumer>;
  * probes where it is left out.
  */
 export function listProbes(pattern?: string): AsyncIterableIterator<ListedProbe>;
+
+export { createDTraceProvider, createProvider, DTraceProvider } from './provider.js';

@@ -3,6 +3,7 @@
 
 const { Consumer } = require('./consumer');
 const { DTraceError } = require('./error');
+const provider = require('./provider');
 
 /**
  * Makes a consumer. It is returned at once and opens on the thread pool: wait for its
@@ -46,4 +47,5 @@ async function *listProbes(pattern) {
 	}
 }
 
-module.exports = { Consumer, DTraceError, createConsumer, listProbes, open };
+/* With what provider.js exports: installed by the name of dtrace-provider, this is one. */
+module.exports = { Consumer, DTraceError, createConsumer, listProbes, open, ...provider };

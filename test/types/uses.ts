@@ -3,6 +3,7 @@
 import { Aggregation, Bucket, Consumer, createConsumer, Drop, DTraceError, Fault, Frame,
 	ListedProbe, listProbes, open, Printed, Probe, ProcessEnd, TracedRecord, Value }
 	from 'dtrace-async';
+import { createDTraceProvider, createProvider, DTraceProvider } from 'dtrace-async/provider';
 import { Consumer as SyncConsumer } from 'dtrace-async/sync';
 
 export function classic(): Consumer {
@@ -116,4 +117,17 @@ export function synchronous(): void {
 	dtp.aggwalk((varid, key, value) => console.log(varid, key.length, value));
 	dtp.stop();
 	console.log(dtp.version(), dtp.aggmin(), dtp.aggmax());
+}
+
+export function ownProbes(): boolean {
+	const provider: DTraceProvider = createDTraceProvider('shop', 'module');
+	const sold = provider.addProbe('item-sold', 'char *', 'int', 'json', 'uint64');
+
+	provider.enable();
+	sold.fire(() => ['apple', 3, { id: 17 }, 5n]);
+	sold.fire((name, count) => [name.trim(), count + 1], 'apple', 3);
+	provider.fire('item-sold', () => 'apple');
+	provider.fire(sold.name, (count: number) => [count], 3);
+	provider.disable();
+	return createProvider('shop').removeProbe(sold);
 }

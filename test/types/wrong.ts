@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What must not compile: each line below a directive that expects an error. Never run. */
 import { Consumer, createConsumer, DTraceError, open } from 'dtrace-async';
+import { createDTraceProvider } from 'dtrace-async/provider';
 import { Consumer as SyncConsumer } from 'dtrace-async/sync';
 
 const dtp = createConsumer();
@@ -49,3 +50,14 @@ export async function values(): Promise<void> {
 		// @ts-expect-error a value is not always a number
 		console.log(data[0] + 1);
 }
+
+const provider = createDTraceProvider('shop');
+
+// @ts-expect-error there is no such type
+provider.addProbe('sold', 'float');
+// @ts-expect-error a callback returns the values
+provider.addProbe('sold', 'int').fire([1]);
+// @ts-expect-error it gets what follows it
+provider.fire('sold', (count: number) => [count], 'three');
+// @ts-expect-error probes are removed by themselves
+provider.removeProbe('sold');

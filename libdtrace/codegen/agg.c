@@ -179,8 +179,7 @@ static void gen_extreme(dt_cg_t *cg, const dt_agglayout_t *layout, int at, uint8
 			dt_load(e, 8, R0, R6, at);
 			dt_jump_reg(e, keep, R0, R1, done);
 			dt_mov(e, R3, R0);
-			dt_emit_insn(e, BPF_STX | BPF_ATOMIC | BPF_DW, R6, R1, (int16_t)at,
-				     BPF_CMPXCHG);
+			dt_compare_exchange(e, R6, at, R1);
 			dt_jump_reg(e, BPF_JEQ, R0, R3, done);
 		} else {
 			dt_load(e, 8, R2, R0, at);

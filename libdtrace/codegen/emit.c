@@ -221,6 +221,14 @@ void dt_atomic_add(dt_emit_t *e, int size, int dst, int off, int src, bool fetch
 	come_back(e, dst, off);
 }
 
+void dt_compare_exchange(dt_emit_t *e, int dst, int off, int src)
+{
+	int at = near(e, dst, off);
+
+	dt_emit_insn(e, BPF_STX | BPF_ATOMIC | BPF_DW, dst, src, (int16_t)at, BPF_CMPXCHG);
+	come_back(e, dst, off);
+}
+
 void dt_call(dt_emit_t *e, int helper)
 {
 	dt_emit_insn(e, BPF_JMP | BPF_CALL, 0, 0, 0, helper);

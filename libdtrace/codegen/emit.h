@@ -98,6 +98,8 @@ void dt_store(dt_emit_t *, int size, int dst, int off, int src);
 void dt_store_imm(dt_emit_t *, int size, int dst, int off, int32_t imm);
 /* *(size *)(dst + off) += src, atomically; size 4 or 8. fetch: src gets the old value. */
 void dt_atomic_add(dt_emit_t *, int size, int dst, int off, int src, bool fetch);
+/* The 8 bytes at dst + off become src if they are R0, which gets what they were. */
+void dt_compare_exchange(dt_emit_t *, int dst, int off, int src);
 void dt_call(dt_emit_t *, int helper);
 void dt_exit(dt_emit_t *);
 void dt_jump(dt_emit_t *, int label);

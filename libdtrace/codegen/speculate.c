@@ -31,7 +31,7 @@
 static void gen_exchange(dt_emit_t *e, int reg, int done)
 {
 	dt_mov(e, R0, R7);
-	dt_emit_insn(e, BPF_STX | BPF_ATOMIC | BPF_DW, R9, reg, 0, BPF_CMPXCHG);
+	dt_compare_exchange(e, R9, 0, reg);
 	dt_jump_reg(e, BPF_JEQ, R0, R7, done);
 }
 
@@ -103,7 +103,7 @@ void dt_gen_speculation(dt_cg_t *cg, int dst)
 	dt_mov(e, R4, R3);
 	dt_alu_imm(e, BPF_OR, R4, DT_SPEC_ACTIVE);
 	dt_mov(e, R0, R3);
-	dt_emit_insn(e, BPF_STX | BPF_ATOMIC | BPF_DW, R1, R4, 0, BPF_CMPXCHG);
+	dt_compare_exchange(e, R1, 0, R4);
 	dt_jump_reg(e, BPF_JEQ, R0, R3, got);
 	dt_jump(e, next);
 	dt_label_here(e, busy);

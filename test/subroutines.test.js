@@ -12,10 +12,11 @@ const { run, skip, victim } = require('./command');
 
 const root = path.join(__dirname, '..');
 
-/** {name: "result(argument, [optional])"} of the list that the compiler reads. */
+/** {name: "result(argument, [optional])"} of the list that the compiler reads, but for what its
+ * own libraries alone use. */
 function known() {
 	const text = fs.readFileSync(path.join(root, 'libdtrace/lang/builtins.def'), 'utf8');
-	const lines = [...text.matchAll(/^DT_SUBR\(\w+, "(\w+)", "(.*?)", "(.*?)"\)$/mg)];
+	const lines = [...text.matchAll(/^DT_SUBR\(\w+, "([a-z]\w+)", "(.*?)", "(.*?)"\)$/mg)];
 
 	return Object.fromEntries(lines.map(([, name, result, args]) => [name, `${result}(${args})`]));
 }

@@ -89,3 +89,71 @@ int dt_progenyof(struct dt_scratch *s, u64 pid)
 	dt_loop(s, GENERATIONS, parent_step);
 	return (int)s->work[TREE_FOUND];
 }
+
+/* ---- What a process was called as -------------------------------------------------- */
+
+DT_MEMBER(task_struct, comm);
+DT_MEMBER(task_struct, mm);
+DT_MEMBER(mm_struct, arg_start);
+DT_MEMBER(mm_struct, arg_end);
+
+#define PSARGS_SIZE 80 /* PRARGSZ, with the NUL */
+#define COMM_SIZE 16
+
+enum { ARGS_DST, ARGS_LENGTH, ARGS_VALUE };
+
+/* 0 where it cannot be read. */
+static __always_inline u64 word_of(struct dt_scratch *s, u64 address)
+{
+	s->work[ARGS_VALUE] = 0;
+	bpf_probe_read_kernel(&s->work[ARGS_VALUE], 8, (void *)address);
+	return s->work[ARGS_VALUE];
+}
+
+/* Words end with NUL. */
+static long blank_step(u64 i, struct dt_scratch **context)
+{
+	struct dt_scratch *s = *context;
+
+	if (i >= s->work[ARGS_LENGTH]) {
+		put(s, s->work[ARGS_DST] + i, 0);
+		return 1;
+	}
+	if (at(s, s->work[ARGS_DST] + i) == 0)
+		put(s, s->work[ARGS_DST] + i, ' ');
+	return 0;
+}
+
+/*
+ * The words of the process's command, a blank between them. They are in its own memory: of
+ * another process than the current one, and of a thread of the kernel, it is the name. -1:
+ * there is no such process.
+ */
+int dt_psargs(struct dt_scratch *s, u64 dst, u64 task)
+{
+	u64 mm, start, size;
+
+	if (!s || dst >= dt_value(dt_scratch_bytes))
+		return -1;
+	mm = word_of(s, task + dt_offset(task_struct, mm));
+	if (!mm || mm != word_of(s, (u64)bpf_get_current_task() + dt_offset(task_struct, mm)))
+		goto name;
+	start = word_of(s, mm + dt_offset(mm_struct, arg_start));
+	size = word_of(s, mm + dt_offset(mm_struct, arg_end)) - start;
+	if (size == 0)
+		goto name;
+	if (size > PSARGS_SIZE)
+		size = PSARGS_SIZE;
+	s->work[ARGS_DST] = dst;
+	s->work[ARGS_LENGTH] = size - 1;
+	if (dst + PSARGS_SIZE > dt_value(dt_scratch_bytes) ||
+	    bpf_probe_read_user(&s->bytes[dst], (u32)size, (void *)start))
+		goto name;
+	dt_loop(s, PSARGS_SIZE, blank_step);
+	return 0;
+name:
+	return bpf_probe_read_kernel_str(&s->bytes[dst], COMM_SIZE,
+					 (void *)(task + dt_offset(task_struct, comm))) < 0
+		   ? -1
+		   : 0;
+}

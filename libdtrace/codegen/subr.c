@@ -193,6 +193,7 @@ static const dt_subr_t subrs[DT_NSUBRS] = {
     [DT_SUBR_NTOHLL] = NUMBER(dt_subr_swap),
     [DT_SUBR_NTOHS] = NUMBER(dt_subr_swap),
     [DT_SUBR_PROGENYOF] = FUNCTION(PROGENYOF),
+    [DT_SUBR_PSARGS] = STRING(dt_subr_psargs, dt_bound_psargs),
     [DT_SUBR_RAND] = NUMBER(dt_subr_rand),
     [DT_SUBR_RINDEX] = FUNCTION(RINDEX),
     [DT_SUBR_RW_ISWRITER] = NUMBER(dt_subr_rw_held),

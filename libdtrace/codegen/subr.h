@@ -85,6 +85,7 @@ dt_subr_number_f dt_subr_alloca, dt_subr_bcopy, dt_subr_copyin, dt_subr_copyinto
 
 dt_subr_number_f dt_subr_getmajor, dt_subr_getminor, dt_subr_swap, dt_subr_rand,
     dt_subr_mutex_owned, dt_subr_mutex_owner, dt_subr_mutex_type, dt_subr_rw_held;
-dt_subr_string_f dt_subr_d_path;
+dt_subr_string_f dt_subr_d_path, dt_subr_psargs;
+dt_subr_bound_f dt_bound_psargs;
 
 #endif

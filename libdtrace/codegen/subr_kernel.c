@@ -236,3 +236,28 @@ dt_str_t dt_subr_d_path(dt_cg_t *cg, const dt_node_t *call, const dt_str_t *want
 	dt_scratch_release(cg, scratch);
 	return s;
 }
+
+#define PSARGS_SIZE 80 /* of bpf/memory.bpf.c */
+
+uint32_t dt_bound_psargs(dt_cgenv_t *env, const dt_node_t *call)
+{
+	(void)call;
+	return dt_bound_of_text(env, PSARGS_SIZE);
+}
+
+dt_str_t dt_subr_psargs(dt_cg_t *cg, const dt_node_t *call, const dt_str_t *want)
+{
+	dt_str_t s = dt_result_new(cg, dt_bound_psargs(cg->env, call), PSARGS_SIZE);
+	dt_supportargs_t a = {.n = 0};
+	int mark = cg->stack, task = dt_gen_to_slot(cg, call->list);
+
+	(void)want;
+	dt_arg_value(&a, s.offset);
+	dt_arg_slot(&a, task);
+	dt_gen_support(cg, DT_SUPPORT_PSARGS, &a);
+	dt_extend(cg->e, R0, 4, true);
+	dt_fault_if_negative(cg, DTRACEFLT_BADADDR, -1, task);
+	dt_result_cut(cg, &s, PSARGS_SIZE);
+	cg->stack = mark;
+	return s;
+}

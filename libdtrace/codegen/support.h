@@ -36,6 +36,7 @@
 	DT_SUPPORT(COPYINTO, dt_copyinto, 4, 0)                                              \
 	DT_SUPPORT(D_PATH, dt_d_path, 4, 0)	/* result, buffer, struct path *: 0, -1 */   \
 	DT_SUPPORT(PROGENYOF, dt_progenyof, 2, 0) /* pid: 0, 1 */                            \
+	DT_SUPPORT(PSARGS, dt_psargs, 3, 0)	/* result, task: 0, -1 */                    \
 	DT_SUPPORT(CHILL, dt_chill, 2, 0)	/* ns */                                     \
 	DT_SUPPORT(HOLD, dt_hold, 4, 0)		/* address of a number, it, when to give up */
 

@@ -32,7 +32,7 @@ typedef struct psinfo {
 	dev_t pr_ttydev;	/* controlling terminal, or -1 */
 	uint64_t pr_start;	/* nanoseconds from boot to the start */
 	string pr_fname;	/* name of the program */
-	string pr_psargs;	/* what it was called as */
+	string pr_psargs;	/* the beginning of its command line */
 	int pr_argc;
 	uintptr_t pr_argv;	/* in the process's memory */
 	uintptr_t pr_envp;
@@ -45,7 +45,8 @@ typedef struct psinfo {
 	int pr_contract;
 } psinfo_t;
 
-/* The command's words lie in the process's own memory, which only it can read. */
+/* The command's words lie in the process's own memory, which only it can read: of others
+ * pr_psargs is the name. */
 translator psinfo_t < struct task_struct *T > {
 	pr_nlwp = T->signal->nr_threads;
 	pr_pid = T->tgid;
@@ -62,7 +63,7 @@ translator psinfo_t < struct task_struct *T > {
 	    (T->signal->tty->driver->minor_start + T->signal->tty->index));
 	pr_start = T->group_leader->start_boottime;
 	pr_fname = T->group_leader->comm;
-	pr_psargs = T->mm == NULL ? (string)T->comm : copyinstr(T->mm->arg_start);
+	pr_psargs = __psargs(T);
 	pr_argc = T->mm == NULL ? 0 : *(int *)copyin(T->mm->start_stack, sizeof (int));
 	pr_argv = T->mm == NULL ? 0 : T->mm->start_stack + sizeof (long);
 	pr_envp = T->mm == NULL ? 0 : T->mm->start_stack + sizeof (long) *

@@ -132,6 +132,17 @@ size_t dt_procs_descriptors(const dtrace_hdl_t *hdl, struct pollfd *fds, size_t 
 	return n;
 }
 
+size_t dt_procs_pids(const dtrace_hdl_t *hdl, pid_t *pids, size_t max)
+{
+	size_t n = 0;
+
+	for (const struct ps_prochandle *proc = hdl->procs ? hdl->procs->first : NULL;
+	     proc && n < max; proc = proc->next)
+		if (!proc->has_ended)
+			pids[n++] = proc->shown.dtpr_pid;
+	return n;
+}
+
 int dt_procs_poll(dtrace_hdl_t *hdl)
 {
 	struct ps_prochandle *proc = hdl->procs ? hdl->procs->first : NULL;

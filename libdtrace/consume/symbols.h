@@ -30,11 +30,15 @@ bool dt_user_symbol(dtrace_hdl_t *, pid_t, uint64_t address, dt_usersym_t *);
 /* "object`name+0xoffset", as far as known; snprintf's return value. */
 int dt_user_symbol_text(const dt_usersym_t *, uint64_t address, char *, size_t);
 
+/* Takes note of what the process maps now, for the time when it has ended. */
+void dt_user_remember(dtrace_hdl_t *, pid_t);
+
 /* A file that a process has mapped with code in it, or will map when it is started. */
 typedef struct dt_userfile {
 	const char *name; /* base name */
 	const char *path; /* by which this process can open the file */
 	bool is_program;  /* what was executed */
+	pid_t pid;
 	struct userobj *object; /* usymbols.c's */
 } dt_userfile_t;
 

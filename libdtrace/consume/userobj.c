@@ -9,12 +9,14 @@
 #include <fcntl.h>
 #include <gelf.h>
 #include <libelf.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "consume/minidebug.h"
 #include "consume/userobj.h"
 
 #define DEBUG_DIRECTORY "/usr/lib/debug/.build-id/"
@@ -172,6 +174,20 @@ static bool is_named_place(const GElf_Sym *sym)
 		type == STT_NOTYPE);
 }
 
+/* Adds a symbol if it names a place. */
+static bool take_symbol(dt_symtab_t *table, const GElf_Sym *sym, const char *name)
+{
+	/* '$': the marks arm and riscv compilers leave in code. */
+	if (!is_named_place(sym) || name == NULL || *name == '\0' || *name == '$')
+		return true;
+	/* '@': the version of a name, which is not part of it. */
+	if (!add_symbol(table, sym->st_value, sym->st_size, symbol_order(sym, name), name,
+			strcspn(name, "@")))
+		return false;
+	table->syms[table->nsyms - 1].is_function = GELF_ST_TYPE(sym->st_info) == STT_FUNC;
+	return true;
+}
+
 static bool read_symbols(dt_symtab_t *table, Elf *elf, Elf_Scn *section)
 {
 	GElf_Shdr header;
@@ -185,21 +201,11 @@ static bool read_symbols(dt_symtab_t *table, Elf *elf, Elf_Scn *section)
 		return true;
 	n = data->d_size / header.sh_entsize;
 	for (i = 0; i < n; i++) {
-		const char *name;
 		GElf_Sym sym;
 
-		if (gelf_getsym(data, (int)i, &sym) == NULL || !is_named_place(&sym))
-			continue;
-		name = elf_strptr(elf, header.sh_link, sym.st_name);
-		/* '$': the marks arm and riscv compilers leave in code. */
-		if (name == NULL || *name == '\0' || *name == '$')
-			continue;
-		/* '@': the version of a name, which is not part of it. */
-		if (!add_symbol(table, sym.st_value, sym.st_size, symbol_order(&sym, name),
-				name, strcspn(name, "@")))
+		if (gelf_getsym(data, (int)i, &sym) != NULL &&
+		    !take_symbol(table, &sym, elf_strptr(elf, header.sh_link, sym.st_name)))
 			return false;
-		table->syms[table->nsyms - 1].is_function =
-		    GELF_ST_TYPE(sym.st_info) == STT_FUNC;
 	}
 	return true;
 }
@@ -244,27 +250,36 @@ static size_t find_build_id(Elf *elf, const unsigned char **id)
 	return 0;
 }
 
-/* The file that has what was stripped of this one, where packages of debug symbols put it:
- * a descriptor, or -1. */
-static int open_debug_file(Elf *elf)
+/*
+ * The file that has what was stripped of this one, where packages of debug symbols put it,
+ * for the process whose root directory it is or for this one: a descriptor, or -1.
+ */
+static int open_debug_file(Elf *elf, const char *root)
 {
-	char path[sizeof(DEBUG_DIRECTORY) + 2 * BUILD_ID_MAX + 16];
+	char path[PATH_MAX], name[2 * BUILD_ID_MAX + 16];
 	const unsigned char *id;
 	size_t n = find_build_id(elf, &id);
-	int length;
+	int length, fd = -1;
 
 	if (n < 2 || n > BUILD_ID_MAX)
 		return -1;
-	length = snprintf(path, sizeof(path), DEBUG_DIRECTORY "%02x/", id[0]);
+	length = snprintf(name, sizeof(name), "%02x/", id[0]);
 	for (size_t i = 1; i < n; i++)
-		length += snprintf(path + length, sizeof(path) - (size_t)length, "%02x", id[i]);
-	snprintf(path + length, sizeof(path) - (size_t)length, ".debug");
+		length += snprintf(name + length, sizeof(name) - (size_t)length, "%02x", id[i]);
+	snprintf(name + length, sizeof(name) - (size_t)length, ".debug");
+	if (root != NULL) {
+		snprintf(path, sizeof(path), "%s" DEBUG_DIRECTORY "%s", root, name);
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	}
+	if (fd >= 0)
+		return fd;
+	snprintf(path, sizeof(path), DEBUG_DIRECTORY "%s", name);
 	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 }
 
 /* The full symbol table: the file's own, or its debug file's. False: out of memory; *found
  * tells whether there is one. */
-static bool read_full_symbols(dt_symtab_t *table, Elf *elf, bool *found)
+static bool read_full_symbols(dt_symtab_t *table, Elf *elf, const char *root, bool *found)
 {
 	Elf_Scn *section = find_section(elf, SHT_SYMTAB);
 	bool ok = true;
@@ -274,7 +289,7 @@ static bool read_full_symbols(dt_symtab_t *table, Elf *elf, bool *found)
 	*found = section != NULL;
 	if (section != NULL)
 		return read_symbols(table, elf, section);
-	fd = open_debug_file(elf);
+	fd = open_debug_file(elf, root);
 	if (fd < 0)
 		return true;
 	debug = elf_begin(fd, ELF_C_READ, NULL);
@@ -287,19 +302,27 @@ static bool read_full_symbols(dt_symtab_t *table, Elf *elf, bool *found)
 	return ok;
 }
 
-/* What is left in a stripped file is the dynamic table. */
-static bool read_all_symbols(dt_symtab_t *table, Elf *elf)
+static bool take_minisym(const GElf_Sym *sym, const char *name, void *arg)
+{
+	return take_symbol(arg, sym, name);
+}
+
+/* What is left in a stripped file is the dynamic table, and at times a compressed one with
+ * the rest. fd: the file's, or -1. */
+static bool read_all_symbols(dt_symtab_t *table, Elf *elf, int fd, const char *root)
 {
 	Elf_Scn *dynamic;
 	bool found;
 
-	if (!read_full_symbols(table, elf, &found))
+	if (!read_full_symbols(table, elf, root, &found))
 		return false;
+	if (!found && fd >= 0 && dt_minidebug_is_there(elf))
+		return dt_minidebug_symbols(fd, take_minisym, table);
 	dynamic = found ? NULL : find_section(elf, SHT_DYNSYM);
 	return dynamic == NULL || read_symbols(table, elf, dynamic);
 }
 
-static dt_symtab_t *read_elf(Elf *elf)
+static dt_symtab_t *read_elf(Elf *elf, int fd, const char *root)
 {
 	dt_symtab_t *table = dt_symtab_new();
 	GElf_Ehdr header;
@@ -308,7 +331,7 @@ static dt_symtab_t *read_elf(Elf *elf)
 		return table;
 	if (gelf_getehdr(elf, &header) != NULL)
 		table->entry = header.e_entry;
-	if (!read_segments(table, elf) || !read_all_symbols(table, elf)) {
+	if (!read_segments(table, elf) || !read_all_symbols(table, elf, fd, root)) {
 		dt_symtab_destroy(table);
 		return NULL;
 	}
@@ -316,7 +339,7 @@ static dt_symtab_t *read_elf(Elf *elf)
 	return table;
 }
 
-dt_symtab_t *dt_symtab_elf(int fd)
+dt_symtab_t *dt_symtab_elf(int fd, const char *root)
 {
 	dt_symtab_t *table;
 	Elf *elf;
@@ -324,7 +347,7 @@ dt_symtab_t *dt_symtab_elf(int fd)
 	elf_version(EV_CURRENT);
 	/* Read, not mapped: a file that is cut short meanwhile must not raise SIGBUS. */
 	elf = elf_begin(fd, ELF_C_READ, NULL);
-	table = read_elf(elf);
+	table = read_elf(elf, fd, root);
 	elf_end(elf);
 	return table;
 }
@@ -336,7 +359,7 @@ dt_symtab_t *dt_symtab_elf_image(char *image, size_t size)
 
 	elf_version(EV_CURRENT);
 	elf = elf_memory(image, size);
-	table = read_elf(elf);
+	table = read_elf(elf, -1, NULL);
 	elf_end(elf);
 	return table;
 }

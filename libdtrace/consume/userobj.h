@@ -12,9 +12,11 @@
 
 typedef struct dt_symtab dt_symtab_t;
 
-/* From an open ELF file, or from an image of size bytes in memory. NULL: out of memory; a
- * file that is no ELF file or has no symbols gives an empty table. */
-dt_symtab_t *dt_symtab_elf(int fd);
+/* From an open ELF file, or from an image of size bytes in memory. root: the root directory
+ * ("/proc/1203/root") of a process that maps it, where the file with its symbols may be
+ * besides our own, or NULL. NULL: out of memory; a file that is no ELF file or has no
+ * symbols gives an empty table. */
+dt_symtab_t *dt_symtab_elf(int fd, const char *root);
 dt_symtab_t *dt_symtab_elf_image(char *image, size_t size);
 /* An empty one to be filled from a perf map ("address size name" lines, in hex). */
 dt_symtab_t *dt_symtab_new(void);

@@ -183,6 +183,15 @@ static dt_symtab_t *read_vdso(pid_t pid, const mapping_t *map)
 	return symtab;
 }
 
+/* The symbols of an open file that the process maps. */
+static dt_symtab_t *read_symtab(pid_t pid, int fd)
+{
+	char root[32];
+
+	snprintf(root, sizeof(root), "/proc/%d/root", (int)pid);
+	return dt_symtab_elf(fd, root);
+}
+
 static const dt_symtab_t *object_symtab(pid_t pid, const mapping_t *map)
 {
 	userobj_t *object = map->object;
@@ -196,7 +205,7 @@ static const dt_symtab_t *object_symtab(pid_t pid, const mapping_t *map)
 	} else if (object->path[0] == '/') {
 		fd = open_object(pid, map);
 		if (fd >= 0) {
-			object->symtab = dt_symtab_elf(fd);
+			object->symtab = read_symtab(pid, fd);
 			close(fd);
 		}
 	}
@@ -424,11 +433,25 @@ static pid_t namespace_pid(pid_t pid)
 	return result;
 }
 
+/* The map's file: as the process sees it, or, when it has ended, where it may have left it. */
+static int open_perf_map(const userproc_t *proc)
+{
+	char path[96];
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/root/tmp/perf-%d.map", (int)proc->pid,
+		 (int)namespace_pid(proc->pid));
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+	if (fd >= 0 || read_start_time(proc->pid) != 0)
+		return fd;
+	snprintf(path, sizeof(path), "/tmp/perf-%d.map", (int)proc->pid);
+	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+}
+
 static const char *perf_lookup(userproc_t *proc, uint64_t address, uint64_t *offset)
 {
 	const char *name = NULL;
 	uint64_t now = now_ns();
-	char path[96];
 	int fd;
 
 	if (proc->perf != NULL)
@@ -438,9 +461,7 @@ static const char *perf_lookup(userproc_t *proc, uint64_t address, uint64_t *off
 	proc->perf_refreshed = now;
 	if (proc->perf == NULL)
 		proc->perf = dt_symtab_new();
-	snprintf(path, sizeof(path), "/proc/%d/root/tmp/perf-%d.map", (int)proc->pid,
-		 (int)namespace_pid(proc->pid));
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+	fd = open_perf_map(proc);
 	if (fd >= 0) {
 		if (proc->perf != NULL)
 			dt_symtab_read_perf(proc->perf, fd);
@@ -478,6 +499,12 @@ static userproc_t *current_proc(dtrace_hdl_t *hdl, pid_t pid)
 	return proc;
 }
 
+void dt_user_remember(dtrace_hdl_t *hdl, pid_t pid)
+{
+	/* Without memory it is not remembered. */
+	(void)current_proc(hdl, pid);
+}
+
 /* ---- Files of code ------------------------------------------------------------------ */
 
 /* What the walk over a process's files needs everywhere. */
@@ -507,7 +534,8 @@ static void mapped_path(pid_t pid, const mapping_t *map, char *path, size_t size
 
 static int visit_file(filewalk_t *walk, userobj_t *object, const char *path)
 {
-	dt_userfile_t file = {.name = object->name, .path = path, .object = object};
+	dt_userfile_t file = {.name = object->name, .path = path, .pid = walk->pid,
+			      .object = object};
 	struct stat st;
 
 	if (stat(path, &st) != 0)
@@ -529,7 +557,7 @@ const dt_symtab_t *dt_userfile_symtab(const dt_userfile_t *file)
 	if (fd < 0)
 		return NULL;
 	object->is_read = true;
-	object->symtab = dt_symtab_elf(fd);
+	object->symtab = read_symtab(file->pid, fd);
 	close(fd);
 	return object->symtab;
 }

@@ -432,6 +432,28 @@ void dt_build_reset(dt_enabling_t *en)
 	en->begin = en->end = NULL;
 }
 
+static bool is_of_user(dtrace_actkind_t action)
+{
+	return action == DTRACEACT_USTACK || action == DTRACEACT_JSTACK ||
+	       action == DTRACEACT_USYM || action == DTRACEACT_UMOD || action == DTRACEACT_UADDR;
+}
+
+/* Whether user addresses are recorded, for which names will be wanted. */
+static bool shows_users(const dt_enabling_t *en)
+{
+	const dt_cgenv_t *env = &en->env;
+
+	for (uint32_t i = 0; i < en->necbs; i++)
+		for (uint32_t k = 0; k < en->ecbs[i]->plan->nfields; k++)
+			if (is_of_user(en->ecbs[i]->plan->fields[k].rec.dtrd_action))
+				return true;
+	for (uint32_t i = 0; i < env->naggs; i++)
+		for (uint32_t k = 0; k < env->aggs[i].nkeys; k++)
+			if (env->aggs[i].varid && is_of_user(env->aggs[i].keys[k].rec.dtrd_action))
+				return true;
+	return false;
+}
+
 int dt_build(dtrace_hdl_t *hdl, dt_enabling_t *en)
 {
 	dt_cgenv_t *env = &en->env;
@@ -454,6 +476,7 @@ int dt_build(dtrace_hdl_t *hdl, dt_enabling_t *en)
 	if (dt_layout(env, en->ecbs, en->necbs) != 0)
 		return -1;
 	take_plans(en, models);
+	en->shows_users = shows_users(en);
 	shrink_buffers(en);
 	if (reserve_end(hdl, en) != 0)
 		return -1;

@@ -72,7 +72,8 @@ typedef struct dt_enabling {
 	dt_span_t begin_span, end_span;
 	uint64_t missed; /* firings that the kernel held back: a program within itself */
 	dt_window_t *principal, *aggregation; /* by CPU x 2 + buffer */
-	struct dt_follow *follow; /* NULL: no probes come later */
+	bool shows_users; /* some clause records user stacks or symbols */
+	struct dt_follow *follow; /* NULL: no process is followed */
 } dt_enabling_t;
 
 /* Whether tracing has begun and not been stopped. */
@@ -125,9 +126,9 @@ int dt_uprobes_attach(dtrace_hdl_t *, dt_enabling_t *, dt_program_t *);
 int dt_uprobe_attach(dt_enabling_t *, int prog_fd, const dt_usersite_t *);
 
 /* follow.c. */
-/* Whether some probes can come later: then dt_follow_generate() and _load() are to be called
+/* Whether processes are to be followed: then dt_follow_generate() and _load() are to be called
  * with the other programs, _start() when they are attached. */
-bool dt_follows(const dt_enabling_t *);
+bool dt_follows(const dtrace_hdl_t *, const dt_enabling_t *);
 int dt_follow_generate(dtrace_hdl_t *, dt_enabling_t *);
 int dt_follow_load(dtrace_hdl_t *, dt_enabling_t *);
 int dt_follow_start(dtrace_hdl_t *, dt_enabling_t *);

@@ -36,6 +36,7 @@
 #include "consume/symbols.h"
 #include "consume/userobj.h"
 #include "enable/enable.h"
+#include "proc.h"
 #include "provider/provider.h"
 
 /* How long a process is held at most, in ns. */
@@ -91,12 +92,32 @@ struct dt_follow {
 	int64_t last_ended;
 };
 
-bool dt_follows(const dt_enabling_t *en)
+/* Processes of the handle whose symbols are remembered; of more there may be no names. */
+#define DT_REMEMBERED 16
+
+static size_t remembered(const dtrace_hdl_t *hdl, const dt_enabling_t *en, pid_t *pids)
 {
+	return en->shows_users ? dt_procs_pids(hdl, pids, DT_REMEMBERED) : 0;
+}
+
+static bool is_remembered(const dtrace_hdl_t *hdl, const dt_enabling_t *en, pid_t pid)
+{
+	pid_t pids[DT_REMEMBERED];
+	size_t n = remembered(hdl, en, pids);
+
+	while (n > 0 && pids[n - 1] != pid)
+		n--;
+	return n > 0;
+}
+
+bool dt_follows(const dtrace_hdl_t *hdl, const dt_enabling_t *en)
+{
+	pid_t pids[DT_REMEMBERED];
+
 	for (const dt_enabled_t *enabled = en->enabled; enabled; enabled = enabled->next)
 		if (enabled->grower)
 			return true;
-	return false;
+	return remembered(hdl, en, pids) > 0;
 }
 
 /* Whether the description can mean probes of the process. */
@@ -111,7 +132,7 @@ int dt_follow_generate(dtrace_hdl_t *hdl, dt_enabling_t *en)
 {
 	struct dt_follow *follow;
 
-	if (!dt_follows(en))
+	if (!dt_follows(hdl, en))
 		return 0;
 	follow = dt_arena_alloc(en->arena, sizeof(*follow));
 	if (!follow)
@@ -256,7 +277,7 @@ static bool is_source(dtrace_hdl_t *hdl, const dt_enabling_t *en, int fd)
 /* The link that holds processes at the beginning of an open program; -1: none. */
 static int hold_at_entry(dt_enabling_t *en, int fd)
 {
-	dt_symtab_t *symtab = dt_symtab_elf(fd);
+	dt_symtab_t *symtab = dt_symtab_elf(fd, NULL);
 	dt_place_found_t found = {.path = NULL};
 	char path[32];
 	int link = -1;
@@ -395,6 +416,8 @@ static void release_ended(dt_enabling_t *en)
 int dt_follow_start(dtrace_hdl_t *hdl, dt_enabling_t *en)
 {
 	struct dt_follow *follow = en->follow;
+	pid_t pids[DT_REMEMBERED];
+	size_t n;
 
 	if (!follow)
 		return 0;
@@ -405,6 +428,12 @@ int dt_follow_start(dtrace_hdl_t *hdl, dt_enabling_t *en)
 	if (follow->exec_link < 0 || (follow->any && follow->fork_link < 0))
 		return dt_set_error(hdl, EDT_ATTACH, "failed to watch for processes: %s",
 				    strerror(errno));
+	n = remembered(hdl, en, pids);
+	for (size_t i = 0; i < n; i++) {
+		dt_user_remember(hdl, pids[i]);
+		if (follow_process(hdl, en, pids[i], true) != 0)
+			return -1;
+	}
 	for (const dt_enabled_t *enabled = en->enabled; enabled; enabled = enabled->next) {
 		pid_t last = 0;
 
@@ -563,8 +592,10 @@ static int visit(dtrace_hdl_t *hdl, dt_enabling_t *en, pid_t pid)
 {
 	struct dt_follow *follow = en->follow;
 	const dt_followed_t *process = followed(follow, pid);
-	bool any, is_named = false;
+	bool any, is_named = is_remembered(hdl, en, pid);
 
+	if (is_named)
+		dt_user_remember(hdl, pid);
 	for (const dt_enabled_t *enabled = en->enabled; enabled; enabled = enabled->next)
 		is_named |= enabled->grower && enabled->grower_pid == pid;
 	if (follow->any && hold_at_beginning(hdl, en, pid, false) != 0)

@@ -180,7 +180,7 @@ static int make_specs(dtrace_hdl_t *hdl, dt_enabling_t *en)
 /* For following processes: enable/follow.c. */
 static int make_watch(dtrace_hdl_t *hdl, dt_enabling_t *en)
 {
-	if (!dt_follows(en))
+	if (!dt_follows(hdl, en))
 		return 0;
 	if (make_map(hdl, en, DT_MAP_NEWS, "dt_news", BPF_MAP_TYPE_RINGBUF, 0, 0, DT_NEWS_SIZE,
 		     0) != 0 ||

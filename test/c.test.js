@@ -13,12 +13,14 @@ const command = require('./command');
 
 const sources = fs.readdirSync(path.join(__dirname, 'c'))
 	.filter((name) => name.endsWith('_test.c')).sort();
-const flavours = [
-	{ label: 'plain', folder: 'test', sources },
-	{ label: 'with sanitizers', folder: 'sanitize/test', sources },
-	{ label: 'with the thread sanitizer', folder: 'tsan/test', sources: ['threads_test.c'],
-		wrapper: fixedAddresses() },
-];
+const flavours = [{ label: 'plain', folder: 'test', sources }];
+
+/* They find the same on every kernel: where all is emulated once is enough. */
+if (command.patience === 1) {
+	flavours.push({ label: 'with sanitizers', folder: 'sanitize/test', sources });
+	flavours.push({ label: 'with the thread sanitizer', folder: 'tsan/test',
+		sources: ['threads_test.c'], wrapper: fixedAddresses() });
+}
 
 /**
  * The words that run a program at fixed addresses: where the kernel randomizes more bits than

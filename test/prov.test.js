@@ -185,8 +185,11 @@ describe('pid', options, () => {
 	});
 
 	test('thousands of functions are counted exactly', async () => {
+		/* An emulated machine attaches to ten a second: hundreds there. */
+		const functions = command.patience === 1 ? '' : '[a-c]*';
 		const lines = await trace(
-			'pid$target:::entry { @all = count(); @[probemod, probefunc] = count(); }' +
+			`pid$target::${functions}:entry ` +
+			'{ @all = count(); @[probemod, probefunc] = count(); }' +
 			'END { printa("all %@d\\n", @all); printa("%s %s %@d\\n", @); }', `${program} 7`);
 		const counts = lines.slice(1).map((line) => Number(line.split(' ')[2]));
 

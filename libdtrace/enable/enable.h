@@ -7,6 +7,7 @@
  *	maps.c		kernel memory, and its windows in this process
  *	load.c		programs into the kernel, attached, detached
  *	uprobe.c	attached to user programs
+ *	kprobe.c	attached to functions of the kernel
  *	follow.c	probes that processes bring while tracing
  *	go.c		dtrace_go() and dtrace_stop(): the order of it all
  */
@@ -62,6 +63,7 @@ typedef struct dt_enabling {
 	dt_emit_t switch_code, ontime_code;
 	int switch_fd, ontime_fd, ontime_link;
 	int uprobe_multi; /* one attachment for many user probes: 1 yes, -1 no, 0 not known */
+	int kprobe_multi; /* the same for functions of the kernel */
 	int *maps; /* by dt_mapid_t; -1: not made */
 	uint32_t nmaps;
 	int map_error;	     /* errno of a map that could not be made, */
@@ -139,6 +141,9 @@ int dt_follow(dtrace_hdl_t *);
 int dt_follow_descriptor(const dt_enabling_t *);
 /* When it has something to do in any case, by dt_now(); INT64_MAX: never. */
 int64_t dt_follow_due(const dt_enabling_t *);
+/* kprobe.c. The same for kprobes. */
+int dt_kprobe_attach_type(dt_enabling_t *);
+int dt_kprobes_attach(dtrace_hdl_t *, dt_enabling_t *, dt_program_t *);
 /* Runs a program of ours on this CPU, as BEGIN and END. 0, or -1. */
 int dt_program_fire(dtrace_hdl_t *, const dt_program_t *);
 

@@ -103,6 +103,8 @@ static const char *program_name(const dt_program_t *p)
 		return p->attach->target;
 	case DT_ATTACH_UPROBE:
 		return p->attach->is_return ? "dt_uretprobe" : "dt_uprobe";
+	case DT_ATTACH_KPROBE:
+		return p->attach->is_return ? "dt_kretprobe" : "dt_kprobe";
 	default:
 		return "dt_sample";
 	}
@@ -116,6 +118,8 @@ int dt_program_load(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_program_t *p)
 
 	if (p->attach->kind == DT_ATTACH_UPROBE)
 		kind.attach_type = dt_uprobe_attach_type(en);
+	else if (p->attach->kind == DT_ATTACH_KPROBE)
+		kind.attach_type = dt_kprobe_attach_type(en);
 	else if (p->attach->kind == DT_ATTACH_FUNCTION)
 		kind.attach_type = p->attach->is_return ? BPF_TRACE_FEXIT : BPF_TRACE_FENTRY;
 	return load(hdl, en, &kind, program_name(p), &p->code, &p->fd);
@@ -253,6 +257,8 @@ int dt_program_attach(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_program_t *p)
 		return attach_counter(hdl, en, p);
 	case DT_ATTACH_UPROBE:
 		return dt_uprobes_attach(hdl, en, p);
+	case DT_ATTACH_KPROBE:
+		return dt_kprobes_attach(hdl, en, p);
 	case DT_ATTACH_FUNCTION:
 		return attach_function(hdl, p);
 	default:

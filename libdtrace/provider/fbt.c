@@ -5,13 +5,17 @@
  *	fbt:vmlinux:vfs_read:entry	arg0 ... the function's arguments
  *	fbt:vmlinux:vfs_read:return	arg1 what it returns; arg0, where from, is not told: 0
  *
- * A program is attached by a BPF trampoline, which calls it with the arguments, and on return
- * with the result: nothing is missed, however deep a function recurses and wherever it is
- * called. Each function takes a program of its own. Functions are those that are both in the
- * kernel's BTF, which gives the types, and in the list of those that its function tracer can
- * patch; a name that several functions have is left out, as nothing tells them apart.
+ * There are two ways to a function. A BPF trampoline calls a program with the arguments, and
+ * on return with the result: little is added to the function, and nothing is missed, however
+ * deep it recurses. But each function takes a program of its own, and it must be one of the
+ * kernel itself that is in its BTF and whose arguments are words. A kprobe can be at any
+ * function that the kernel's function tracer can patch, and one program serves thousands of
+ * them. So a function that a description names in full has a trampoline where that can be, and
+ * those that a glob means have kprobes; if the kernel has only one of the two, all have that.
  *
- * Kernels that allow no trampolines have no probes here; see dt_fbt_refusal().
+ * Functions are those in the list of the function tracer; a name that several of them have is
+ * left out, as nothing tells them apart. Kernels that allow neither have no probes here; see
+ * dt_fbt_refusal().
  */
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -20,6 +24,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "arch.h"
 #include "handle.h"
 #include "provider/provider.h"
 #include "provider/tracefs.h"
@@ -29,19 +34,30 @@
 #define DT_FBT_RETURN "return"
 /* A function that every kernel has, to find out whether any may be traced. */
 #define DT_FBT_EXAMPLE "do_exit"
+#define DT_FBT_KPROBES "/sys/bus/event_source/devices/kprobe/type"
+/* What the list has in the place of functions that were discarded. */
+#define DT_FBT_INVALID "__ftrace_invalid_address__"
 
 typedef struct dt_fbtstate {
 	bool is_tried;
+	bool has_trampolines, has_kprobes;
 	char reason[160]; /* why there are no probes; "": there are */
+	dt_attachpoint_t *entry, *result; /* by kprobes, of all functions that globs mean */
 } dt_fbtstate_t;
+
+typedef struct dt_fbtfunction {
+	const char *name, *module;
+	bool has_trampoline;
+} dt_fbtfunction_t;
 
 /* Of one call of provide(). */
 typedef struct dt_fbtlisting {
 	const dt_provider_t *provider;
 	const dtrace_probedesc_t *pattern;
+	dt_fbtstate_t *state;
 	char *text;
-	const char **names; /* functions that can be patched, in order */
-	size_t nnames;
+	dt_fbtfunction_t *functions; /* that can be patched, ordered by name */
+	size_t n;
 } dt_fbtlisting_t;
 
 /* ---- Whether it is allowed -------------------------------------------------------- */
@@ -63,24 +79,34 @@ static int dt_fbt_try(uint32_t btf_id)
 	return 0;
 }
 
-/* Why there are no probes; NULL: there are. */
-static const char *dt_fbt_refusal(dtrace_hdl_t *hdl, const dt_provider_t *provider)
+/* What the kernel allows, found out once. NULL: out of memory. */
+static dt_fbtstate_t *dt_fbt_state(dtrace_hdl_t *hdl, const dt_provider_t *provider)
 {
 	dt_fbtstate_t *state = dt_provider_state(hdl, provider, sizeof(*state));
 	uint32_t id;
 	int error;
 
+	if (!state || state->is_tried)
+		return state;
+	state->is_tried = true;
+	id = dt_btf_function_id(hdl, DT_FBT_EXAMPLE);
+	error = id ? dt_fbt_try(id) : ENOENT;
+	state->has_trampolines = error == 0;
+	state->has_kprobes = access(DT_FBT_KPROBES, R_OK) == 0;
+	if (!state->has_trampolines && !state->has_kprobes)
+		snprintf(state->reason, sizeof(state->reason),
+			 "this kernel does not allow programs at its functions (%s), nor has "
+			 "it kprobes", strerror(error));
+	return state;
+}
+
+/* Why there are no probes; NULL: there are. */
+static const char *dt_fbt_refusal(dtrace_hdl_t *hdl, const dt_provider_t *provider)
+{
+	const dt_fbtstate_t *state = dt_fbt_state(hdl, provider);
+
 	if (!state)
 		return "out of memory";
-	if (!state->is_tried) {
-		state->is_tried = true;
-		id = dt_btf_function_id(hdl, DT_FBT_EXAMPLE);
-		error = id ? dt_fbt_try(id) : ENOENT;
-		if (error)
-			snprintf(state->reason, sizeof(state->reason),
-				 "this kernel does not allow programs at its functions: %s",
-				 strerror(error));
-	}
 	return state->reason[0] ? state->reason : NULL;
 }
 
@@ -88,10 +114,25 @@ static const char *dt_fbt_refusal(dtrace_hdl_t *hdl, const dt_provider_t *provid
 
 static int dt_fbt_compare(const void *a, const void *b)
 {
-	return strcmp(*(const char *const *)a, *(const char *const *)b);
+	return strcmp(((const dt_fbtfunction_t *)a)->name, ((const dt_fbtfunction_t *)b)->name);
 }
 
-/* The lines "function" of the kernel's list, without those of modules ("function [module]"). */
+/* Cuts a line of the list, "function" or "function [module]". */
+static dt_fbtfunction_t dt_fbt_cut(char *line)
+{
+	dt_fbtfunction_t function = {.name = line, .module = DT_FBT_MODULE};
+	char *space = strchr(line, ' '), *bracket = strchr(line, '[');
+
+	if (!space)
+		return function;
+	*space = '\0';
+	if (bracket) {
+		bracket[1 + strcspn(bracket + 1, "]")] = '\0';
+		function.module = bracket + 1;
+	}
+	return function;
+}
+
 static int dt_fbt_load(dtrace_hdl_t *hdl, dt_fbtlisting_t *listing)
 {
 	char *rest, *line;
@@ -102,28 +143,15 @@ static int dt_fbt_load(dtrace_hdl_t *hdl, dt_fbtlisting_t *listing)
 		return 0;
 	for (const char *p = listing->text; (p = strchr(p, '\n')) != NULL; p++)
 		lines++;
-	listing->names = malloc((lines + 1) * sizeof(*listing->names));
-	if (!listing->names)
+	listing->functions = malloc((lines + 1) * sizeof(*listing->functions));
+	if (!listing->functions)
 		return dt_set_errno(hdl, EDT_NOMEM);
 	rest = listing->text;
-	while ((line = strsep(&rest, "\n")) != NULL && listing->nnames < lines)
-		if (!strchr(line, ' '))
-			listing->names[listing->nnames++] = line;
-	qsort(listing->names, listing->nnames, sizeof(*listing->names), dt_fbt_compare);
+	while ((line = strsep(&rest, "\n")) != NULL && listing->n < lines)
+		if (strncmp(line, DT_FBT_INVALID, strlen(DT_FBT_INVALID)) != 0)
+			listing->functions[listing->n++] = dt_fbt_cut(line);
+	qsort(listing->functions, listing->n, sizeof(*listing->functions), dt_fbt_compare);
 	return 0;
-}
-
-/* Whether exactly one function of that name can be patched. */
-static bool dt_fbt_is_listed(const dt_fbtlisting_t *listing, const char *name)
-{
-	const char *const *first = listing->names, *const *end = first + listing->nnames;
-	const char *const *found = listing->nnames
-				       ? bsearch(&name, first, listing->nnames,
-						 sizeof(*first), dt_fbt_compare)
-				       : NULL;
-
-	return found && (found == first || strcmp(found[-1], name) != 0) &&
-	       (found + 1 == end || strcmp(found[1], name) != 0);
 }
 
 /* Functions that the kernel refuses although they are listed: a program runs within them
@@ -141,22 +169,152 @@ static bool dt_fbt_is_denied(const char *name)
 	return false;
 }
 
-/* Adds a function's probes if the pattern means them. Their attach points come later. */
-static int dt_fbt_add(dtrace_hdl_t *hdl, const char *function, void *arg)
+/* Notes of a function in BTF that a trampoline can be made for it. */
+static int dt_fbt_note(dtrace_hdl_t *hdl, const char *name, void *arg)
 {
-	static const char *const names[] = {DT_FBT_ENTRY, DT_FBT_RETURN};
-	const dt_fbtlisting_t *listing = arg;
+	dt_fbtlisting_t *listing = arg;
+	const dt_fbtfunction_t key = {.name = name};
+	dt_fbtfunction_t *found = listing->n ? bsearch(&key, listing->functions, listing->n,
+						       sizeof(key), dt_fbt_compare)
+					     : NULL;
 
-	if (!dt_glob(listing->pattern->dtpd_func, function) ||
-	    strlen(function) >= DTRACE_FUNCNAMELEN || dt_fbt_is_denied(function) ||
-	    !dt_fbt_is_listed(listing, function))
-		return 0;
-	for (int i = 0; i < 2; i++)
-		if (dt_glob(listing->pattern->dtpd_name, names[i]) &&
-		    !dt_probe_add(hdl, listing->provider, DT_FBT_MODULE, function, names[i],
-				  NULL, 0))
-			return -1;
+	(void)hdl;
+	if (found && strcmp(found->module, DT_FBT_MODULE) == 0 && !dt_fbt_is_denied(name))
+		found->has_trampoline = true;
 	return 0;
+}
+
+/* A place for the probe at the attach point that functions share. */
+static int dt_fbt_add_site(dtrace_hdl_t *hdl, dt_attachpoint_t *attach,
+			   const dt_probe_t *probe)
+{
+	const char *module = probe->desc.dtpd_mod, *function = probe->desc.dtpd_func;
+	char name[DTRACE_MODNAMELEN + DTRACE_FUNCNAMELEN];
+	dt_usersite_t site = {.path = function, .pid = -1, .key = probe->key};
+
+	if (strcmp(module, DT_FBT_MODULE) != 0) {
+		snprintf(name, sizeof(name), "%s:%s", module, function);
+		site.path = dt_arena_strndup(hdl->arena, name, strlen(name));
+		if (!site.path)
+			return dt_set_errno(hdl, EDT_NOMEM);
+	}
+	return dt_attachpoint_add_site(hdl, attach, &site);
+}
+
+/* Adds one probe of a function. Without an attach point it gets its own in describe(). */
+static int dt_fbt_add_probe(dtrace_hdl_t *hdl, const dt_fbtlisting_t *listing,
+			    const dt_fbtfunction_t *function, const char *name,
+			    dt_attachpoint_t *shared)
+{
+	dt_probe_t *probe;
+
+	if (dt_probe_lookup(hdl, listing->provider->name, function->module, function->name,
+			    name))
+		return 0;
+	probe = dt_probe_add(hdl, listing->provider, function->module, function->name, name,
+			     shared, shared ? shared->nkeys++ : 0);
+	if (!probe)
+		return -1;
+	return shared ? dt_fbt_add_site(hdl, shared, probe) : 0;
+}
+
+/* Adds a function's probes if the pattern means them. */
+static int dt_fbt_add(dtrace_hdl_t *hdl, const dt_fbtlisting_t *listing,
+		      const dt_fbtfunction_t *function)
+{
+	const dtrace_probedesc_t *pattern = listing->pattern;
+	const dt_fbtstate_t *state = listing->state;
+	bool is_shared = state->has_kprobes && !dt_glob_is_literal(pattern->dtpd_func);
+
+	if (!dt_glob(pattern->dtpd_mod, function->module) ||
+	    !dt_glob(pattern->dtpd_func, function->name) ||
+	    strlen(function->name) >= DTRACE_FUNCNAMELEN ||
+	    strlen(function->module) >= DTRACE_MODNAMELEN ||
+	    (!state->has_kprobes && !function->has_trampoline))
+		return 0;
+	if (dt_glob(pattern->dtpd_name, DT_FBT_ENTRY) &&
+	    dt_fbt_add_probe(hdl, listing, function, DT_FBT_ENTRY,
+			     is_shared ? state->entry : NULL) != 0)
+		return -1;
+	return dt_glob(pattern->dtpd_name, DT_FBT_RETURN)
+		   ? dt_fbt_add_probe(hdl, listing, function, DT_FBT_RETURN,
+				      is_shared ? state->result : NULL)
+		   : 0;
+}
+
+/* Whether another function of the list has the name. */
+static bool dt_fbt_is_ambiguous(const dt_fbtlisting_t *listing, size_t i)
+{
+	const dt_fbtfunction_t *f = listing->functions;
+
+	return (i > 0 && strcmp(f[i - 1].name, f[i].name) == 0) ||
+	       (i + 1 < listing->n && strcmp(f[i + 1].name, f[i].name) == 0);
+}
+
+/* ---- Attach points -------------------------------------------------------------------- */
+
+/* With the registers of a call as arguments, as a kprobe has them. */
+static dt_attachpoint_t *dt_fbt_kprobe(dtrace_hdl_t *hdl, bool is_return)
+{
+	static const uint32_t registers[] = DT_ARCH_CALL_ARGS;
+	const uint32_t nregisters = sizeof(registers) / sizeof(registers[0]);
+	dt_attachpoint_t *attach = dt_attachpoint_new(hdl);
+
+	if (!attach)
+		return NULL;
+	attach->kind = DT_ATTACH_KPROBE;
+	attach->prog_type = BPF_PROG_TYPE_KPROBE;
+	attach->context = DT_CONTEXT_ANY;
+	attach->is_return = is_return;
+	attach->key = (dt_argsource_t){.kind = DT_ARG_COOKIE};
+	if (is_return) {
+		attach->args[1] =
+		    (dt_argsource_t){.kind = DT_ARG_CTX, .offset = DT_ARCH_RESULT};
+		return attach;
+	}
+	for (uint32_t i = 0; i < DT_MAXARGS; i++)
+		attach->args[i] =
+		    i < nregisters
+			? (dt_argsource_t){.kind = DT_ARG_CTX, .offset = registers[i]}
+			: (dt_argsource_t){.kind = DT_ARG_KREAD,
+					   .base = DT_ARCH_STACK_POINTER,
+					   .offset = DT_ARCH_STACK_ARGS + 8 * (i - nregisters)};
+	return attach;
+}
+
+static dt_attachpoint_t *dt_fbt_trampoline(dtrace_hdl_t *hdl, const char *function,
+					   bool is_return, uint32_t btf_id)
+{
+	dt_attachpoint_t *attach = dt_attachpoint_new(hdl);
+
+	if (!attach)
+		return NULL;
+	attach->kind = DT_ATTACH_FUNCTION;
+	attach->prog_type = BPF_PROG_TYPE_TRACING;
+	attach->context = DT_CONTEXT_ANY;
+	attach->target = function;
+	attach->is_return = is_return;
+	attach->btf_id = btf_id;
+	return attach;
+}
+
+static int dt_fbt_list(dtrace_hdl_t *hdl, dt_fbtlisting_t *listing)
+{
+	dt_fbtstate_t *state = listing->state;
+	int rv = dt_fbt_load(hdl, listing);
+
+	if (state->has_kprobes && !state->entry) {
+		state->entry = dt_fbt_kprobe(hdl, false);
+		state->result = dt_fbt_kprobe(hdl, true);
+		if (!state->entry || !state->result)
+			return dt_set_errno(hdl, EDT_NOMEM);
+	}
+	if (rv == 0 && !state->has_kprobes)
+		rv = dt_btf_functions(hdl, dt_fbt_note, listing);
+	for (size_t i = 0; i < listing->n && rv == 0; i++)
+		if (!dt_fbt_is_ambiguous(listing, i))
+			rv = dt_fbt_add(hdl, listing, &listing->functions[i]);
+	return rv;
 }
 
 static int dt_fbt_provide(dtrace_hdl_t *hdl, const dt_provider_t *provider,
@@ -165,84 +323,131 @@ static int dt_fbt_provide(dtrace_hdl_t *hdl, const dt_provider_t *provider,
 	dt_fbtlisting_t listing = {.provider = provider, .pattern = pattern};
 	int rv;
 
-	if (hdl->oflags & DTRACE_O_NOSYS || !dt_glob(pattern->dtpd_mod, DT_FBT_MODULE) ||
+	if (hdl->oflags & DTRACE_O_NOSYS ||
 	    (!dt_glob(pattern->dtpd_name, DT_FBT_ENTRY) &&
 	     !dt_glob(pattern->dtpd_name, DT_FBT_RETURN)) ||
 	    dt_fbt_refusal(hdl, provider))
 		return 0;
-	rv = dt_fbt_load(hdl, &listing);
-	if (rv == 0)
-		rv = dt_btf_functions(hdl, dt_fbt_add, &listing);
-	free(listing.names);
+	listing.state = dt_fbt_state(hdl, provider);
+	rv = dt_fbt_list(hdl, &listing);
+	free(listing.functions);
 	free(listing.text);
 	return rv;
 }
 
 /* ---- Arguments ------------------------------------------------------------------------ */
 
-static int dt_fbt_set(dtrace_hdl_t *hdl, dt_probe_t *probe, int n, dt_type_t *type,
-		      dt_argsource_t source, const char **types)
+/* The function's type; NULL: BTF does not have it. */
+static dt_type_t *dt_fbt_type_of(dtrace_hdl_t *hdl, const dt_probe_t *probe)
 {
-	char name[256];
+	dt_type_t *type = NULL;
 
-	dt_type_name(type, name, sizeof(name));
-	types[n] = dt_arena_strndup(hdl->arena, name, strlen(name));
-	if (!types[n])
-		return dt_set_errno(hdl, EDT_NOMEM);
-	type = dt_type_resolve(hdl, type);
-	if ((type->kind == DT_K_INT || type->kind == DT_K_ENUM) && type->size < 8) {
-		source.size = (uint8_t)type->size;
-		source.is_signed = type->is_signed;
-	}
-	probe->attach->args[n] = source;
-	probe->nargs = n + 1;
-	return 0;
+	if (strcmp(probe->desc.dtpd_mod, DT_FBT_MODULE) == 0)
+		type = dt_type_kernel_var(hdl, probe->desc.dtpd_func);
+	if (type)
+		type = dt_type_resolve(hdl, type);
+	return type && type->kind == DT_K_FUNC ? type : NULL;
 }
 
-static int dt_fbt_arguments(dtrace_hdl_t *hdl, dt_probe_t *probe, const dt_type_t *function,
-			    const char **types)
+static bool dt_fbt_returns(const dt_probe_t *probe)
+{
+	return strcmp(probe->desc.dtpd_name, DT_FBT_RETURN) == 0;
+}
+
+/* Where argument n is found: in what form depends on its type. */
+static void dt_fbt_source(dtrace_hdl_t *hdl, dt_attachpoint_t *attach, uint32_t n,
+			  dt_type_t *type)
+{
+	dt_argsource_t *source = &attach->args[n];
+
+	if (attach->kind == DT_ATTACH_FUNCTION)
+		*source = attach->is_return
+			      ? (dt_argsource_t){.kind = DT_ARG_FUNCRET}
+			      : (dt_argsource_t){.kind = DT_ARG_FUNCARG, .offset = n};
+	type = dt_type_resolve(hdl, type);
+	if ((type->kind == DT_K_INT || type->kind == DT_K_ENUM) && type->size < 8) {
+		source->size = (uint8_t)type->size;
+		source->is_signed = type->is_signed;
+	}
+}
+
+static void dt_fbt_sources(dtrace_hdl_t *hdl, dt_attachpoint_t *attach,
+			   const dt_type_t *function)
 {
 	uint32_t n = function->count < DT_MAXARGS ? function->count : DT_MAXARGS;
 
-	if (probe->attach->is_return) {
-		const dt_argsource_t result = {.kind = DT_ARG_FUNCRET};
-
-		if (dt_type_resolve(hdl, function->ref)->kind == DT_K_VOID)
-			return 0;
-		types[0] = "int";
-		return dt_fbt_set(hdl, probe, 1, function->ref, result, types);
+	if (attach->is_return) {
+		if (dt_type_resolve(hdl, function->ref)->kind != DT_K_VOID)
+			dt_fbt_source(hdl, attach, 1, function->ref);
+		return;
 	}
 	for (uint32_t i = 0; i < n; i++)
-		if (dt_fbt_set(hdl, probe, (int)i, function->params[i],
-			       (dt_argsource_t){.kind = DT_ARG_FUNCARG, .offset = i},
-			       types) != 0)
-			return -1;
-	return 0;
+		dt_fbt_source(hdl, attach, i, function->params[i]);
 }
 
+/* Whether a function has a trampoline rather than a kprobe. Before Linux 6.6 it could have
+ * one only if all its arguments are in registers. */
+static bool dt_fbt_takes_trampoline(const dt_fbtstate_t *state, const char *name,
+				    const dt_type_t *function)
+{
+	static const uint32_t registers[] = DT_ARCH_CALL_ARGS;
+
+	return state->has_trampolines && !dt_fbt_is_denied(name) &&
+	       (!state->has_kprobes ||
+		function->count <= sizeof(registers) / sizeof(registers[0]));
+}
+
+/* An attach point of the probe's own. */
 static int dt_fbt_describe(dtrace_hdl_t *hdl, dt_probe_t *probe)
 {
+	const dt_fbtstate_t *state = dt_fbt_state(hdl, probe->provider);
 	const char *name = probe->desc.dtpd_func;
-	dt_attachpoint_t *attach = dt_attachpoint_new(hdl);
-	const char **types = dt_arena_alloc(hdl->arena, DT_MAXARGS * sizeof(*types));
-	dt_type_t *function = dt_type_kernel_var(hdl, name);
+	const dt_type_t *function;
+	uint32_t id = 0;
 
-	if (!attach || !types)
+	if (probe->attach)
+		return 0;
+	function = dt_fbt_type_of(hdl, probe);
+	if (function && dt_fbt_takes_trampoline(state, name, function))
+		id = dt_btf_function_id(hdl, name);
+	probe->attach = id ? dt_fbt_trampoline(hdl, name, dt_fbt_returns(probe), id)
+			   : dt_fbt_kprobe(hdl, dt_fbt_returns(probe));
+	if (!probe->attach)
 		return dt_set_errno(hdl, EDT_NOMEM);
 	if (function)
-		function = dt_type_resolve(hdl, function);
-	if (!function || function->kind != DT_K_FUNC)
-		return dt_set_error(hdl, EDT_NOTYPE, "%s is not a function of the kernel's BTF",
-				    name);
-	attach->kind = DT_ATTACH_FUNCTION;
-	attach->prog_type = BPF_PROG_TYPE_TRACING;
-	attach->context = DT_CONTEXT_ANY;
-	attach->target = name;
-	attach->is_return = strcmp(probe->desc.dtpd_name, DT_FBT_RETURN) == 0;
-	attach->btf_id = dt_btf_function_id(hdl, name);
-	probe->attach = attach;
+		dt_fbt_sources(hdl, probe->attach, function);
+	if (id)
+		return 0;
+	probe->attach->nkeys = 1;
+	return dt_fbt_add_site(hdl, probe->attach, probe);
+}
+
+static int dt_fbt_type(dtrace_hdl_t *hdl, dt_probe_t *probe)
+{
+	const dt_type_t *function = dt_fbt_type_of(hdl, probe);
+	bool is_return = dt_fbt_returns(probe);
+	const char **types = dt_arena_alloc(hdl->arena, DT_MAXARGS * sizeof(*types));
+	uint32_t n = 0;
+
+	if (!types)
+		return dt_set_errno(hdl, EDT_NOMEM);
+	if (function && is_return)
+		n = dt_type_resolve(hdl, function->ref)->kind == DT_K_VOID ? 0 : 2;
+	else if (function)
+		n = function->count < DT_MAXARGS ? function->count : DT_MAXARGS;
+	for (uint32_t i = 0; i < n; i++) {
+		const dt_type_t *type = is_return ? function->ref : function->params[i];
+		char name[256] = "int"; /* arg0 of a return: an offset */
+
+		if (!is_return || i == 1)
+			dt_type_name(type, name, sizeof(name));
+		types[i] = dt_arena_strndup(hdl->arena, name, strlen(name));
+		if (!types[i])
+			return dt_set_errno(hdl, EDT_NOMEM);
+	}
 	probe->argtypes = types;
-	return dt_fbt_arguments(hdl, probe, function, types);
+	probe->nargs = (int)n;
+	return 0;
 }
 
 static const char *dt_fbt_missing(dtrace_hdl_t *hdl, const dt_provider_t *provider,
@@ -258,5 +463,6 @@ const dt_provider_t dt_provider_fbt = {
     .arguments = {DTRACE_STABILITY_PRIVATE, DTRACE_STABILITY_PRIVATE, DTRACE_CLASS_ISA},
     .provide = dt_fbt_provide,
     .describe = dt_fbt_describe,
+    .type = dt_fbt_type,
     .missing = dt_fbt_missing,
 };

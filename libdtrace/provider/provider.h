@@ -77,13 +77,15 @@ typedef enum dt_attachkind {
 	DT_ATTACH_RAWTP,  /* raw tracepoint target */
 	DT_ATTACH_SAMPLE, /* counter: after every period of its units, on one CPU or on all */
 	DT_ATTACH_UPROBE, /* places in user programs: sites */
-	DT_ATTACH_FUNCTION /* kernel function target, by a BPF trampoline */
+	DT_ATTACH_FUNCTION, /* kernel function target, by a BPF trampoline */
+	DT_ATTACH_KPROBE /* kernel functions, by kprobes: sites */
 } dt_attachkind_t;
 
 /* A place in a user program. Several of one attach point share its program, which learns
  * from the attachment's cookie for which key it was run. */
 typedef struct dt_usersite {
-	const char *path; /* by which this process can open the file */
+	const char *path; /* by which this process can open the file; KPROBE: "function", or
+			   * "module:function", and of the rest only key */
 	uint64_t offset;  /* in the file */
 	uint64_t semaphore; /* offset of a counter that is raised while attached; 0: none */
 	pid_t pid;
@@ -102,9 +104,9 @@ typedef struct dt_attachpoint {
 	uint64_t event;		 /* SAMPLE: its number, PERF_COUNT_* */
 	bool no_user, no_kernel; /* SAMPLE: what happens there does not count */
 	bool every_cpu;		 /* SAMPLE */
-	bool is_return;		 /* UPROBE, FUNCTION: runs when the function returns */
+	bool is_return;		 /* UPROBE, FUNCTION, KPROBE: runs when the function returns */
 	uint32_t btf_id;	 /* FUNCTION: its number in the kernel's BTF */
-	dt_usersite_t *sites;	 /* UPROBE */
+	dt_usersite_t *sites;	 /* UPROBE, KPROBE */
 	uint32_t nsites, site_capacity;
 	dt_condition_t *conditions; /* all must hold */
 	struct dt_attachpoint *also; /* the same probes also fire here; NULL: nowhere else */

@@ -712,9 +712,10 @@ int dt_btf_functions(dtrace_hdl_t *hdl, dt_btf_name_f *f, void *arg)
 uint32_t dt_btf_function_id(dtrace_hdl_t *hdl, const char *name)
 {
 	dt_btf_t *btf = btf_open(hdl);
-	uint32_t name_off = btf == NULL ? 0 : string_find(btf, name);
+	uint32_t name_off = btf == NULL ? 0 : string_find(btf, name),
+		 id = name_off == 0 ? 0 : record_find(btf, 1u << BTF_KIND_FUNC, name_off);
 
-	return name_off == 0 ? 0 : record_find(btf, 1u << BTF_KIND_FUNC, name_off);
+	return id != 0 && is_attachable(btf, record_by_id(btf, id)) ? id : 0;
 }
 
 /* ---- Per-CPU variables --------------------------------------------------- */

@@ -130,7 +130,7 @@ int dt_btf_typedefs(struct dtrace_hdl *, const char *prefix, dt_btf_name_f *, vo
 /* The same for each function that a program of the kernel can be attached to: of a fixed
  * number of arguments that are numbers or pointers. */
 int dt_btf_functions(struct dtrace_hdl *, dt_btf_name_f *, void *);
-/* The function's number in the kernel's BTF; 0: it is not there. */
+/* Such a function's number in the kernel's BTF; 0: there is none. */
 uint32_t dt_btf_function_id(struct dtrace_hdl *, const char *name);
 void dt_types_fini(struct dtrace_hdl *);
 

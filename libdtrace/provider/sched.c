@@ -6,7 +6,8 @@
  * The tracepoint sched_switch is run by the thread that leaves. The first that the one that
  * comes runs is sched_exit_tp, or, if it is a new thread of a process, the return of the
  * system call that made it. So on-cpu is not fired for the first time that a thread of the
- * kernel's own comes on a CPU, and not at all by kernels before 6.16.
+ * kernel's own comes on a CPU. Kernels before 6.16 do not have sched_exit_tp: the first
+ * function is then finish_task_switch(), where a kprobe can be put if there are kprobes.
  */
 #include <asm/unistd.h>
 
@@ -22,6 +23,8 @@
 
 #define NO_TASK "the kernel has no tracepoint that names the thread"
 #define NO_EXIT "kernels before 6.16 have no tracepoint at the end of a scheduling decision"
+/* As compilers name it when they have changed its parameters, or not. */
+#define SWITCHED "finish_task_switch"
 
 static const dt_tpcondition_t has_switched[] = {
     {.left = PARAM(0), .op = BPF_JNE, .nvalues = 1, .values = {0}},
@@ -76,6 +79,8 @@ static const dt_tpprobe_t dt_sched_table[] = {
      .conditions = has_switched, .missing = NO_EXIT},
     {.name = "on-cpu", .tracepoint = "sys_exit", .minparams = 2, .also = true,
      .conditions = is_new},
+    {.name = "on-cpu", .function = SWITCHED ".isra.0"},
+    {.name = "on-cpu", .function = SWITCHED},
     {.name = "off-cpu", .tracepoint = "sched_switch", .minparams = 3, .args = BOTH(PARAM(2))},
     {.name = "preempt", .tracepoint = "sched_switch", .minparams = 4,
      .conditions = is_preempted_inside},

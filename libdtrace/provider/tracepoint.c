@@ -2,12 +2,14 @@
 /* tracepoint.c - see tracepoint.h. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "consume/consume.h"
 #include "handle.h"
 #include "provider/tracepoint.h"
 
 #define DT_TP_MODULE "vmlinux"
+#define DT_TP_KPROBES "/sys/bus/event_source/devices/kprobe/type"
 
 /* ---- Tracepoints --------------------------------------------------------------- */
 
@@ -197,11 +199,14 @@ static int dt_tp_conditions(dtrace_hdl_t *hdl, const dt_tpcondition_t *from,
 	return 0;
 }
 
-/* Whether the running kernel has the tracepoint in this form. */
+/* Whether the running kernel has the tracepoint, or function, in this form. */
 static bool dt_tp_fits(dtrace_hdl_t *hdl, const dt_tpprobe_t *entry, dt_type_t *const **params)
 {
 	uint32_t n = 0;
 
+	if (entry->function)
+		return access(DT_TP_KPROBES, R_OK) == 0 &&
+		       dt_kernel_address(hdl, entry->function) != 0;
 	return entry->tracepoint &&
 	       dt_tracepoint_params(hdl, entry->tracepoint, params, &n) == 0 &&
 	       n >= entry->minparams;
@@ -261,6 +266,13 @@ static int dt_tp_fill(dtrace_hdl_t *hdl, const dt_tpprobe_t *entry, dt_attachpoi
 
 	if (!dt_tp_fits(hdl, entry, &params))
 		return -1;
+	if (entry->function) {
+		attach->kind = DT_ATTACH_KPROBE;
+		attach->prog_type = BPF_PROG_TYPE_KPROBE;
+		attach->context = DT_CONTEXT_ANY;
+		return dt_attachpoint_add_site(
+		    hdl, attach, &(dt_usersite_t){.path = entry->function, .pid = -1});
+	}
 	attach->context = entry->context;
 	for (int i = 0; i < DT_TP_MAXARGS; i++)
 		if (dt_tp_source(hdl, &entry->args[i].value, params, &attach->args[i]) != 0)

@@ -67,7 +67,9 @@ typedef struct dt_tparg {
  */
 typedef struct dt_tpprobe {
 	const char *name;
-	const char *tracepoint; /* NULL: no kernel has one: missing says so */
+	const char *tracepoint; /* NULL: no kernel has one: missing says so, or there is a */
+	const char *function; /* of the kernel, at whose entry the probe fires, by a kprobe:
+			       * no parameters are known of it */
 	uint32_t minparams;	/* the tracepoint has at least as many */
 	bool also;
 	dt_context_t context;

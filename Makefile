@@ -93,6 +93,11 @@ endif
 ADDON_OBJ := $(ADDON_SRC:%.c=$(ADDON_DIR)/%.o)
 NODE_API := node_modules/node-api-headers/package.json
 NODE_API_INC = $(shell node -p 'require("node-api-headers").include_dir')
+# A package carries them.
+ifneq ($(if $(wildcard $(NODE_API)),,$(wildcard prebuilds/include/node_api.h)),)
+NODE_API := prebuilds/include/node_api.h
+NODE_API_INC := prebuilds/include
+endif
 
 addon: $(ADDON)
 
@@ -105,6 +110,17 @@ $(ADDON_DIR)/addon/%.o: addon/%.c | $(NODE_API)
 
 $(NODE_API):
 	npm install --ignore-scripts --no-save --no-audit --no-fund
+
+# What a package carries: see script/prebuild. RPATH, unlike RUNPATH, is also where the
+# libraries that lie beside the add-on find each other.
+PREBUILT_LD := -static-libgcc -Wl,--as-needed -Wl,--disable-new-dtags,-rpath,'$$ORIGIN'
+
+$(B)/prebuilt/dtrace_async.node: $(ADDON_OBJ) $(ADDON_LIB)
+	@mkdir -p $(@D)
+	$(CC) -shared -s -Wl,--exclude-libs,ALL $(PREBUILT_LD) -o $@ $^ $(LIBS) -lm
+
+prebuild: $(B)/prebuilt/dtrace_async.node
+	script/prebuild $<
 
 # Programs the tests need: test/c/*_test.c over the library, and helpers that know nothing
 # of it.
@@ -186,4 +202,4 @@ install: $(B)/libdtrace.a $(B)/libdtrace.so $(B)/dtrace
 clean:
 	rm -rf build
 
-.PHONY: all addon tests demo check check-vm bench install clean
+.PHONY: all addon prebuild tests demo check check-vm bench install clean

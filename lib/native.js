@@ -2,20 +2,16 @@
 'use strict';
 
 /*
- * Loads the add-on that `make addon` builds. DTRACE_ASYNC_ADDON names another one, such as
- * a build with sanitizers.
+ * Loads the add-on that the package carries or `make addon` has built. DTRACE_ASYNC_ADDON
+ * names another one, such as a build with sanitizers.
  */
-const path = require('node:path');
+const { addonFile, root, whyNot } = require('./binary');
 
-const root = path.join(__dirname, '..');
-const file = process.env.DTRACE_ASYNC_ADDON ||
-    path.join(root, 'build', 'dtrace_async.node');
+const file = addonFile();
 
 try {
 	module.exports = require(file);
 } catch (cause) {
-	throw new Error(
-		`dtrace-async is not built: run "make addon" in ${root} (${cause.message})`,
-		{ cause },
-	);
+	throw new Error(`dtrace-async has no add-on that works here (${whyNot(file, cause)}): ` +
+	    `"node ${root}/script/install.js" builds one, or tells what that takes`, { cause });
 }

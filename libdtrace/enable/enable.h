@@ -126,6 +126,9 @@ int dt_uprobe_attach_type(dt_enabling_t *);
 int dt_uprobes_attach(dtrace_hdl_t *, dt_enabling_t *, dt_program_t *);
 /* A program at one place; pid 0: in all processes. A descriptor of the link, or -errno. */
 int dt_uprobe_attach(dt_enabling_t *, int prog_fd, const dt_usersite_t *);
+/* kprobe.c. The same for functions of the kernel. */
+int dt_kprobe_attach_type(dt_enabling_t *);
+int dt_kprobes_attach(dtrace_hdl_t *, dt_enabling_t *, dt_program_t *);
 
 /* follow.c. */
 /* Whether processes are to be followed: then dt_follow_generate() and _load() are to be called
@@ -141,9 +144,7 @@ int dt_follow(dtrace_hdl_t *);
 int dt_follow_descriptor(const dt_enabling_t *);
 /* When it has something to do in any case, by dt_now(); INT64_MAX: never. */
 int64_t dt_follow_due(const dt_enabling_t *);
-/* kprobe.c. The same for kprobes. */
-int dt_kprobe_attach_type(dt_enabling_t *);
-int dt_kprobes_attach(dtrace_hdl_t *, dt_enabling_t *, dt_program_t *);
+
 /* Runs a program of ours on this CPU, as BEGIN and END. 0, or -1. */
 int dt_program_fire(dtrace_hdl_t *, const dt_program_t *);
 

@@ -12,16 +12,16 @@
  *	place	a user probe: in the dynamic linker of a process that is named, where it
  *		has changed what is loaded (_dl_debug_state, which debuggers use too) and
  *		has not yet run any code of it; at the first instruction of programs of
- *which a process has been seen to have probes
+ * which a process has been seen to have probes
  *
  * The last one also holds the process for the moment that the consumer takes, so that no
  * firing is missed. Only a user probe can do that: enabling others waits for the end of
- *what a program at a tracepoint is part of. It is held for DT_HOLD_MAX, whatever the
- *consumer does. Where nobody is held, what fires in the first milliseconds is not seen.
+ * what a program at a tracepoint is part of. It is held for DT_HOLD_MAX, whatever the
+ * consumer does. Where nobody is held, what fires in the first milliseconds is not seen.
  *
  * The consumer, at its next turn, asks the providers for the process's probes, makes
- *programs for those that are new, with the layouts of the model that dt_build() has made
- *for the clause, and attaches them. When the process ends they are taken back.
+ * programs for those that are new, with the layouts of the model that dt_build() has made
+ * for the clause, and attaches them. When the process ends they are taken back.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>

@@ -29,12 +29,13 @@ const LIMIT_MS = 20000 * patience;
  * Starts a command.
  *
  * @param {string[]} args its arguments
- * @param {{cwd?: string, input?: string, file?: string, env?: object}} [options] `file` is
- *     run instead of dtrace
+ * @param {{cwd?: string, input?: string, isOpen?: boolean, file?: string, limit?: number,
+ *     env?: object}} [options] `file` is run instead of dtrace, for `limit` ms at most;
+ *     its standard input stays open for more if `isOpen`
  * @returns {{child: import('node:child_process').ChildProcess,
  *     done: Promise<{status: number|null, signal: string|null, stdout: string,
- *     stderr: string}>, seen: function(RegExp): Promise<void>}} `seen` waits until the
- *     output (stdout or stderr) matches
+ *     stderr: string}>, seen: function(RegExp): Promise<RegExpMatchArray>}} `seen`
+ *     waits until the output (stdout or stderr) matches
  */
 function start(args, options = {}) {
 	const child = spawn(options.file || dtrace, args, {
@@ -44,7 +45,7 @@ function start(args, options = {}) {
 	});
 	const output = { stdout: '', stderr: '' };
 	const watchers = new Set();
-	const timer = setTimeout(() => child.kill('SIGKILL'), LIMIT_MS);
+	const timer = setTimeout(() => child.kill('SIGKILL'), options.limit || LIMIT_MS);
 
 	for (const name of ['stdout', 'stderr']) {
 		child[name].setEncoding('utf8');
@@ -55,7 +56,8 @@ function start(args, options = {}) {
 		});
 	}
 	child.stdin.on('error', () => {});
-	child.stdin.end(options.input || '');
+	if (!options.isOpen)
+		child.stdin.end(options.input || '');
 
 	const done = new Promise((resolve, reject) => {
 		child.on('error', reject);
@@ -68,10 +70,12 @@ function start(args, options = {}) {
 	function seen(pattern) {
 		return new Promise((resolve, reject) => {
 			const watcher = () => {
-				if (!pattern.test(output.stdout) && !pattern.test(output.stderr))
+				const match = pattern.exec(output.stdout) || pattern.exec(output.stderr);
+
+				if (!match)
 					return;
 				watchers.delete(watcher);
-				resolve();
+				resolve(match);
 			};
 
 			watchers.add(watcher);

@@ -25,7 +25,7 @@ const PROVIDER = require.resolve('dtrace-async/provider');
  */
 async function application(probes, settings = {}) {
 	const directory = fs.mkdtempSync(path.join(os.tmpdir(), 'provider-test-'));
-	const child = spawn(process.execPath, ['--expose-gc', '-e', `
+	const child = spawn(process.execPath, [...settings.flags || [], '--expose-gc', '-e', `
 		globalThis.PROVIDER = ${JSON.stringify(PROVIDER)};
 		globalThis.provider = require(PROVIDER)
 		    .createDTraceProvider('nodeapp', ${JSON.stringify(settings.module)});
@@ -41,6 +41,7 @@ async function application(probes, settings = {}) {
 			}
 		});
 		process.send('ready');`], {
+		cwd: directory, /* V8 writes a log there with some flags */
 		env: { ...process.env, TMPDIR: settings.tmpdir || directory },
 		stdio: ['ignore', 'inherit', settings.stderr || 'inherit', 'ipc'],
 	});
@@ -126,7 +127,7 @@ async function probesOf(app) {
 
 describe('values', () => {
 	/* For each type values, and what D's printf() makes of them. */
-	const cases = {
+	const integers = {
 		int: ['%d', [0, 1, -1, 2 ** 31, -(2 ** 53), 1.9, -1.9, true],
 			[0, 1, -1, 2 ** 31, -(2 ** 53), 1, -1, 1]],
 		uint: ['%u', [0, 4294967295, 2 ** 53], [0, 4294967295, 2 ** 53]],
@@ -139,19 +140,22 @@ describe('values', () => {
 		uint32: ['%u', [4294967295, -1], [4294967295, 4294967295]],
 		uint64: ['%u', [2n ** 64n - 1n, 2 ** 63], [2n ** 64n - 1n, 2n ** 63n]],
 	};
+	const literal = (value) => (typeof value === 'bigint' ? `${value}n` : `${value}`);
 
-	for (const [type, [format, values, expected]] of Object.entries(cases)) {
-		test(`${type}: ${values.join(', ')}`, () => withApplication({ probe: [type] },
-			async (app) => {
-				const list = values.map((value) => (typeof value === 'bigint' ?
-					`${value}n` : `${value}`));
+	test('integers of every type are exact', () => withApplication(
+		Object.fromEntries(Object.keys(integers).map((type) => [type, [type]])),
+		async (app) => {
+			const clauses = [], code = [], expected = [];
 
-				assert.deepEqual(await trace(app,
-					`nodeappPID:::probe { printf("${format}", args[0]); }`,
-					`for (const value of [${list}]) probes.probe.fire(() => [value])`),
-				expected.map(String));
-			}));
-	}
+			for (const [type, [format, values, printed]] of Object.entries(integers)) {
+				clauses.push(`nodeappPID:::${type} { printf("${type} ${format}", args[0]); }`);
+				for (const value of values)
+					code.push(`probes.${type}.fire(() => [${literal(value)}])`);
+				for (const value of printed)
+					expected.push(`${type} ${value}`);
+			}
+			assert.deepEqual(await trace(app, clauses.join('\n'), code.join(';')), expected);
+		}));
 
 	test('text is UTF-8, and a value that is none is as String() has it', () =>
 		withApplication({ probe: ['char *'] }, async (app) => {
@@ -244,6 +248,22 @@ describe('firing', () => {
 			await assert.rejects(trace(app, 'nodeappPID:::probe { trace(arg0); }',
 				'probes.probe.fire(() => { throw new Error("my own"); })'), /my own/);
 		}));
+
+	test('its stack leads to the JavaScript', () =>
+		withApplication({ probe: ['int'] }, async (app) => {
+			try {
+				const [stack] = await trace(app, 'nodeappPID:::probe { ustack(30); }', `
+					function handleRequest() {
+						probes.probe.fire(() => [1]);
+					}
+					handleRequest()`);
+
+				assert.match(stack, /^ *nodeapp`probe\n/);
+				assert.match(stack, /JS:.handleRequest/);
+			} finally {
+				fs.rmSync(`/tmp/perf-${app.pid}.map`, { force: true });
+			}
+		}, { flags: ['--perf-basic-prof', '--always-sparkplug'] }));
 
 	test('in worker threads', () => withApplication({ probe: ['int'] }, async (app) => {
 		await app.run(`const { Worker } = require('node:worker_threads');

@@ -64,10 +64,11 @@ typedef struct ipv6info {
 	struct ipv6hdr *ipv6_hdr;
 } ipv6info_t;
 
-inline struct iphdr *dt_ip4[struct sk_buff *S] =
+/* arg6 is where the header is known to be, or 0. */
+inline struct iphdr *dt_ip4[struct sk_buff *S] = arg6 != 0 ? (struct iphdr *)arg6 :
 	(struct iphdr *)(S->head + S->network_header);
 
-inline struct ipv6hdr *dt_ip6[struct sk_buff *S] =
+inline struct ipv6hdr *dt_ip6[struct sk_buff *S] = arg6 != 0 ? (struct ipv6hdr *)arg6 :
 	(struct ipv6hdr *)(S->head + S->network_header);
 
 inline string dt_ip_protocol[int P] =

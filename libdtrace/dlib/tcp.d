@@ -61,7 +61,7 @@ typedef struct tcpsinfo {
 	uint32_t tcps_cwnd_ssthresh;
 	uint32_t tcps_sack_fack;
 	uint32_t tcps_sack_snxt;
-	uint32_t tcps_rto;	/* milliseconds */
+	uint32_t tcps_rto;	/* ticks of the kernel's clock */
 	uint32_t tcps_mss;
 	int tcps_retransmit;
 } tcpsinfo_t;
@@ -69,6 +69,16 @@ typedef struct tcpsinfo {
 typedef struct tcplsinfo {
 	int32_t tcps_state;
 } tcplsinfo_t;
+
+/* skc_num is 0 again when a connection's last change is told. */
+inline uint16_t dt_tcp_lport[struct sock *S] = ntohs(((struct inet_sock *)S)->inet_sport);
+
+inline int dt_tcp_local[struct sock *S] = S->__sk_common.skc_family == AF_INET ?
+	S->__sk_common.skc_daddr == S->__sk_common.skc_rcv_saddr :
+	*(uint64_t *)&S->__sk_common.skc_v6_daddr ==
+	    *(uint64_t *)&S->__sk_common.skc_v6_rcv_saddr &&
+	*((uint64_t *)&S->__sk_common.skc_v6_daddr + 1) ==
+	    *((uint64_t *)&S->__sk_common.skc_v6_rcv_saddr + 1);
 
 translator csinfo_t < struct sock *S > {
 	cs_addr = (uintptr_t)S;
@@ -91,7 +101,7 @@ translator ipinfo_t < struct sock *S > {
 };
 
 translator tcpinfo_t < struct sock *S > {
-	tcp_sport = S->__sk_common.skc_num;
+	tcp_sport = dt_tcp_lport[S];
 	tcp_dport = ntohs(S->__sk_common.skc_dport);
 	tcp_seq = ((struct tcp_sock *)S)->snd_nxt;
 	tcp_ack = ((struct tcp_sock *)S)->rcv_nxt;
@@ -102,8 +112,8 @@ translator tcpinfo_t < struct sock *S > {
  * one, where there is one. */
 translator tcpsinfo_t < struct sock *S > {
 	tcps_addr = (uintptr_t)S;
-	tcps_local = S->__sk_common.skc_daddr == S->__sk_common.skc_rcv_saddr;
-	tcps_lport = S->__sk_common.skc_num;
+	tcps_local = dt_tcp_local[S];
+	tcps_lport = dt_tcp_lport[S];
 	tcps_rport = ntohs(S->__sk_common.skc_dport);
 	tcps_laddr = S->__sk_common.skc_family == AF_INET ?
 	    inet_ntoa(&S->__sk_common.skc_rcv_saddr) :

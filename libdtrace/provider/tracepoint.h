@@ -11,7 +11,7 @@
 
 #include "provider/provider.h"
 
-#define DT_TP_MAXARGS 6
+#define DT_TP_MAXARGS 7
 
 /* The parameters of a tracepoint's functions, without the first. -1: there is no such
  * tracepoint (EDT_NOTYPE), or another error. */

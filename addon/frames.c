@@ -8,6 +8,7 @@
  */
 #include "addon.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -68,6 +69,10 @@ typedef struct frames {
 	bool is_kernel;
 	const char *data;
 	uint32_t next, end; /* words of data */
+	const char *names;  /* jstack(): of the next frame and those after it, each empty or
+			     * the frame's name and a NUL */
+	size_t names_size;
+	bool is_named;	    /* text is such a name */
 	char text[SYMBOL_SIZE];
 	uint64_t address;
 } frames_t;
@@ -82,6 +87,23 @@ static void stack_begin(frames_t *stack, const dtrace_recdesc_t *rec, const char
 	stack->end = words;
 	if (!stack->is_kernel && stack->next + DTRACE_USTACK_NFRAMES(rec->dtrd_arg) < words)
 		stack->end = stack->next + DTRACE_USTACK_NFRAMES(rec->dtrd_arg);
+	stack->names = data + stack->end * sizeof(uint64_t);
+	stack->names_size = rec->dtrd_action == DTRACEACT_JSTACK
+				? rec->dtrd_size - stack->end * sizeof(uint64_t)
+				: 0;
+}
+
+/* The name that the record has for the next frame, into text. False: it has none. */
+static bool take_name(frames_t *stack)
+{
+	size_t length = strnlen(stack->names, stack->names_size);
+
+	if (length == stack->names_size)
+		return false;
+	snprintf(stack->text, sizeof(stack->text), "%s", stack->names);
+	stack->names += length + 1;
+	stack->names_size -= length + 1;
+	return length > 0;
 }
 
 static bool stack_next(da_consumer_t *c, frames_t *stack)
@@ -92,6 +114,9 @@ static bool stack_next(da_consumer_t *c, frames_t *stack)
 	if (stack->address == 0)
 		return false;
 	stack->text[0] = '\0';
+	stack->is_named = take_name(stack);
+	if (stack->is_named)
+		return true;
 	if (stack->is_kernel)
 		dtrace_addr2str(c->dtp, stack->address, stack->text, sizeof(stack->text));
 	else
@@ -143,6 +168,37 @@ static napi_value frame_create(napi_env env, char *text, uint64_t address)
 	return frame;
 }
 
+/* {symbol, module, offset, address, file, line} of "symbol at file:line"; the line is absent
+ * where the script has no file, and both where nothing is known of it. */
+static napi_value script_frame_create(napi_env env, char *text, uint64_t address)
+{
+	char *at = strstr(text, " at "), *colon = at ? strrchr(at, ':') : NULL, *position;
+	char *end = colon ? colon + 1 : NULL;
+	long line = colon ? strtol(colon + 1, &end, 10) : 0;
+	napi_value frame, none, exact;
+
+	if (at)
+		*at = '\0';
+	position = at ? strstr(at + 4, " position ") : NULL;
+	if (position)
+		*position = '\0';
+	else if (line > 0 && *end == '\0')
+		*colon = '\0';
+	if (napi_create_object(env, &frame) != napi_ok ||
+	    napi_create_bigint_uint64(env, address, &exact) != napi_ok ||
+	    napi_get_null(env, &none) != napi_ok)
+		return NULL;
+	da_set(env, frame, "symbol", da_text_create(env, text, strlen(text)));
+	da_set(env, frame, "module", none);
+	da_set(env, frame, "offset", none);
+	da_set(env, frame, "address", exact);
+	if (at)
+		da_set(env, frame, "file", da_text_create(env, at + 4, strlen(at + 4)));
+	if (!position && line > 0 && *end == '\0')
+		da_set(env, frame, "line", da_number(env, (double)line));
+	return frame;
+}
+
 static bool read_frames(da_consumer_t *c, frames_t *stack, da_value_t *value)
 {
 	uint32_t count = 0;
@@ -151,7 +207,9 @@ static bool read_frames(da_consumer_t *c, frames_t *stack, da_value_t *value)
 	if (napi_create_array(c->env, &value->object) != napi_ok)
 		return false;
 	while (stack_next(c, stack)) {
-		napi_value frame = frame_create(c->env, stack->text, stack->address);
+		napi_value frame =
+		    (stack->is_named ? script_frame_create
+				     : frame_create)(c->env, stack->text, stack->address);
 
 		if (!frame ||
 		    napi_set_element(c->env, value->object, count++, frame) != napi_ok)

@@ -57,6 +57,9 @@ export interface Frame {
 	/** Into the symbol, in bytes. */
 	offset: number | null;
 	address: bigint;
+	/** Of a JavaScript function, in jstack(): its script, and the line where it begins. */
+	file?: string;
+	line?: number;
 }
 
 /** What print() was given: an object for a struct, by its members' names. */

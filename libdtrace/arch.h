@@ -12,6 +12,7 @@
  *				pt_regs, while it is being entered
  *	DT_ARCH_STACK_ARGS	offset of the next argument from the stack pointer then
  *	DT_ARCH_STACK_POINTER	in struct pt_regs
+ *	DT_ARCH_FRAME_POINTER	in struct pt_regs
  *	DT_ARCH_RESULT		what a function has returned, likewise
  *	DT_ARCH_PTREGS		how the kernel calls the registers that kprobes are handed
  *	DT_ARCH_NREGISTERS	words of struct pt_regs: how many registers uregs[] has
@@ -58,6 +59,7 @@ bool dt_arch_insn_traceable(const uint8_t *code, size_t size);
 	}
 #define DT_ARCH_STACK_ARGS 8 /* after the return address */
 #define DT_ARCH_STACK_POINTER offsetof(struct pt_regs, rsp)
+#define DT_ARCH_FRAME_POINTER offsetof(struct pt_regs, rbp)
 #define DT_ARCH_RESULT offsetof(struct pt_regs, rax)
 #define DT_ARCH_PTREGS "pt_regs"
 #define DT_ARCH_NREGISTERS (sizeof(struct pt_regs) / 8)

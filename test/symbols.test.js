@@ -9,6 +9,7 @@ const fs = require('node:fs');
 const path = require('node:path');
 const { describe, test } = require('node:test');
 
+const dtrace = require('..');
 const command = require('./command');
 
 const program = path.join(command.build, 'test', 'static');
@@ -98,4 +99,94 @@ describe('a process that has ended', options, () => {
 	test('has those of what it has executed', async () => {
 		assert.match(await lastFrame(`${loader} exec ${program} 1`), /^libc\.so\.6`_exit\+0x/);
 	});
+});
+
+describe('JavaScript', options, () => {
+	const script = [
+		'const fs = require("node:fs");',
+		'/* é € 𝄞: characters are not bytes */ function inner(n) {',
+		'	fs.writeSync(1, String(n));',
+		'}',
+		'class Thing {',
+		'	constructor(n) { this.method(n); }',
+		'	method(n) {',
+		'		[n].forEach((x) => inner(x));',
+		'	}',
+		'}',
+		'new Thing(7);',
+	].join('\n');
+	const write = 'syscall::write:entry /pid == $target && arg0 == 1/';
+
+	/** Calls f with the path of the script. */
+	const withScript = (f) => command.withDirectory((directory) => {
+		const file = path.join(directory, 'script.js');
+
+		fs.writeFileSync(file, script);
+		return f(file, directory);
+	});
+
+	/** Those of the lines that are of JavaScript frames of the script. */
+	const ofScript = (text, file) => text.split('\n').map((line) => line.trim())
+		.filter((line) => line.endsWith(file) || line.includes(`${file}:`))
+		.map((line) => line.replace(file, 'FILE'));
+	const frames = ['inner at FILE:2', '(anonymous) at FILE:8', 'method at FILE:7',
+		'Thing at FILE:6', '(anonymous) at FILE:1'];
+
+	test('jstack() names the functions of a Node started without any flag', () =>
+		withScript(async (file) => {
+			const result = await command.run(['-q', '-n', `${write} { jstack(50, 4096); }`,
+				'-c', `${process.execPath} ${file}`]);
+
+			assert.deepStrictEqual(ofScript(result.stdout, file), frames);
+			assert.match(result.stdout, /^ +writeSync at node:fs position \d+$/m);
+		}));
+
+	test('jstack() is a key by the names of its functions', () => withScript(async (file) => {
+		const result = await command.run(['-q', '-n',
+			`${write} { @[jstack(50, 4096)] = count(); }`, '-c', `${process.execPath} ${file}`]);
+
+		assert.deepStrictEqual(ofScript(result.stdout, file), frames);
+	}));
+
+	test('what does not fit into the bytes for names is named by its address', () =>
+		withScript(async (file) => {
+			const result = await command.run(['-q', '-n', `${write} { jstack(50, 120); }`,
+				'-c', `${process.execPath} ${file}`]);
+			const named = ofScript(result.stdout, file);
+
+			assert.ok(named.length < frames.length);
+			assert.deepStrictEqual(named, frames.slice(0, named.length));
+			assert.match(result.stdout, /`Builtins_Interpreter/);
+		}));
+
+	test('frames of whole records have file and line', () => withScript(async (file) => {
+		const dt = await dtrace.open({ target: [process.execPath, file], jstackstrsize: 4096 });
+		let stack;
+
+		await dt.run(`${write} { jstack(); exit(0); }`);
+		for await (const record of dt)
+			[stack] = record.data;
+		await dt.close();
+		assert.deepStrictEqual(stack.filter((frame) => frame.file === file)
+			.map(({ symbol, line }) => `${symbol} ${line}`),
+		['inner 2', '(anonymous) 8', 'method 7', 'Thing 6', '(anonymous) 1']);
+		assert.ok(stack.some((frame) => frame.file === 'node:fs' && !('line' in frame)));
+	}));
+
+	test('--perf-basic-prof names compiled code in ustack()', () =>
+		withScript(async (file, directory) => {
+			fs.writeFileSync(file, 'function hot(n) { let x = 0; for (let i = 0; i < 1e5; i++) ' +
+				'x = (x * 31 + i * n) % 1000003; return x; }\n' +
+				'let s = 0; for (;;) s = hot(s);\n');
+			const run = command.start(['-q', '-x', 'switchrate=10hz', '-n',
+				'BEGIN { printf("target %d\\n", $target); } ' +
+				'profile-197 /pid == $target && arg1/ { ustack(2); }', '-c',
+				`${process.execPath} --perf-basic-prof --logfile=${directory}/log ${file}`]);
+
+			await run.seen(new RegExp(`:[*~^+]?hot ${file}:1`));
+			run.child.kill('SIGTERM');
+			const [, target] = (await run.done).stdout.match(/^target (\d+)$/m);
+
+			fs.unlinkSync(`/tmp/perf-${target}.map`);
+		}));
 });

@@ -5,6 +5,8 @@
  */
 #include <signal.h>
 
+#include "arch.h"
+#include "bpf/jstack.h"
 #include "codegen/cg.h"
 #include "codegen/subr.h"
 
@@ -49,7 +51,7 @@ static void gen_value_field(dt_cg_t *cg, const dt_node_t *n)
 
 	if (t->kind == DT_K_STACK || t->kind == DT_K_USTACK) {
 		place = field_place(cg, f);
-		dt_gen_stack(cg, &place, t->kind == DT_K_USTACK);
+		dt_gen_stack(cg, f, &place);
 	} else if (t->kind == DT_K_SYMADDR || t->kind == DT_K_USYMADDR) {
 		place = field_place(cg, f);
 		dt_gen_symbol(cg, n, &place, t->kind == DT_K_USYMADDR);
@@ -91,11 +93,86 @@ int dt_inner_frames(const dt_cg_t *cg)
 	}
 }
 
-void dt_gen_stack(dt_cg_t *cg, const dt_str_t *place, bool user)
+/* The thread's frame pointer into the frame word. */
+static void gen_frame_pointer(dt_cg_t *cg, int slot)
 {
 	dt_emit_t *e = cg->e;
-	dt_str_t frames = *place;
+
+	dt_call(e, BPF_FUNC_get_current_task_btf);
+	dt_mov(e, R1, R0);
+	dt_call(e, BPF_FUNC_task_pt_regs);
+	dt_mov(e, R3, R0);
+	dt_alu_imm(e, BPF_ADD, R3, (int32_t)DT_ARCH_FRAME_POINTER);
+	dt_mov(e, R1, FP);
+	dt_alu_imm(e, BPF_ADD, R1, slot);
+	dt_alu_imm(e, BPF_MOV, R2, 8);
+	dt_call(e, BPF_FUNC_probe_read_kernel);
+}
+
+/*
+ * What JavaScript functions a user stack has, into the place behind its frames. It is
+ * written in scratch first, behind the words that bpf/jstack.h describes. A process whose V8
+ * is not known has none.
+ */
+static void gen_scripts(dt_cg_t *cg, const dt_field_t *f, const dt_str_t *frames,
+			const dt_str_t *strings)
+{
+	dt_emit_t *e = cg->e;
+	int mark = cg->stack, slot = dt_stack_alloc(cg, 8), second = dt_stack_alloc(cg, 8);
+	int none = dt_label_new(e);
+	uint32_t block = dt_scratch_alloc(cg, DT_V8_NWORDS * 8 + strings->size);
+	dt_supportargs_t args = {.n = 0};
+
+	dt_gen_scratch_clear(cg, block, DT_V8_NWORDS * 8 + strings->size);
+	gen_process(cg);
+	dt_store(e, 8, FP, slot, R0);
+	dt_map_fd(e, R1, DT_MAP_V8);
+	dt_mov(e, R2, FP);
+	dt_alu_imm(e, BPF_ADD, R2, slot);
+	dt_call(e, BPF_FUNC_map_lookup_elem);
+	dt_jump_imm(e, BPF_JEQ, R0, 0, none);
+	dt_mov(e, R3, R0);
+	dt_load(e, 8, R1, FP, DT_FRAME_SCRATCH);
+	dt_alu_imm(e, BPF_ADD, R1, (int32_t)(block + DT_V8_FIRST * 8));
+	dt_alu_imm(e, BPF_MOV, R2, (DT_V8_NWORDS - DT_V8_FIRST) * 8);
+	dt_call(e, BPF_FUNC_probe_read_kernel);
+	dt_load(e, 8, R1, FP, DT_FRAME_SCRATCH);
+	dt_alu_imm(e, BPF_ADD, R1, (int32_t)block);
+	dt_store_imm(e, 8, R1, DT_V8_NFRAMES * 8,
+		     (int32_t)DTRACE_USTACK_NFRAMES(f->rec.dtrd_arg));
+	dt_store_imm(e, 8, R1, DT_V8_STRSIZE * 8, (int32_t)strings->size);
+	dt_store_imm(e, 8, FP, second, 0);
+	if (frames->size >= 16) {
+		dt_str_address(cg, frames, R1);
+		dt_load(e, 8, R2, R1, 8);
+		dt_store(e, 8, FP, second, R2);
+	}
+	gen_frame_pointer(cg, slot);
+	dt_arg_value(&args, (int32_t)block);
+	dt_arg_slot(&args, slot);
+	dt_arg_slot(&args, second);
+	dt_gen_support(cg, DT_SUPPORT_JSTACK, &args);
+	dt_label_here(e, none);
+	dt_str_address(cg, strings, R1);
+	dt_alu_imm(e, BPF_MOV, R2, (int32_t)strings->size);
+	dt_load(e, 8, R3, FP, DT_FRAME_SCRATCH);
+	dt_alu_imm(e, BPF_ADD, R3, (int32_t)(block + DT_V8_NWORDS * 8));
+	dt_call(e, BPF_FUNC_probe_read_kernel);
+	cg->stack = mark;
+}
+
+void dt_gen_stack(dt_cg_t *cg, const dt_field_t *f, const dt_str_t *place)
+{
+	dt_emit_t *e = cg->e;
+	dt_str_t frames = *place, strings = *place;
+	bool user = dt_type_resolve(cg->env->hdl, f->type)->kind == DT_K_USTACK;
 	int some = dt_label_new(e);
+
+	if (f->encoding == DT_ENC_JSTACK) {
+		strings.size = (DTRACE_USTACK_STRSIZE(f->rec.dtrd_arg) + 7) & ~7u;
+		frames.size -= strings.size;
+		strings.offset += (int)frames.size;
+	}
 
 	if (user) {
 		gen_process(cg);
@@ -114,6 +191,8 @@ void dt_gen_stack(dt_cg_t *cg, const dt_str_t *place, bool user)
 	dt_str_address(cg, &frames, R1);
 	dt_store_imm(e, 8, R1, 0, 0);
 	dt_label_here(e, some);
+	if (f->encoding == DT_ENC_JSTACK)
+		gen_scripts(cg, f, &frames, &strings);
 }
 
 void dt_gen_symbol(dt_cg_t *cg, const dt_node_t *call, const dt_str_t *place, bool user)

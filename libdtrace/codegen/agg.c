@@ -32,7 +32,7 @@ static void gen_key(dt_cg_t *cg, const dt_node_t *k, const dt_field_t *f, const 
 	} else if (f->encoding == DT_ENC_STRING) {
 		dt_gen_str_into(cg, k, part);
 	} else if (t->kind == DT_K_STACK || t->kind == DT_K_USTACK) {
-		dt_gen_stack(cg, part, t->kind == DT_K_USTACK);
+		dt_gen_stack(cg, f, part);
 	} else if (t->kind == DT_K_SYMADDR || t->kind == DT_K_USYMADDR) {
 		dt_gen_symbol(cg, k, part, t->kind == DT_K_USYMADDR);
 	} else if (t->kind == DT_K_STRUCT || t->kind == DT_K_UNION || t->kind == DT_K_ARRAY) {

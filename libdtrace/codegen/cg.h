@@ -427,8 +427,8 @@ void dt_gen_finders(dt_cg_t *, dt_emit_t *functions);
 /* Frames of the kernel's stack that are always of tracing itself: our program and what has
  * called it. Where there are more, the consumer knows them by name. */
 int dt_inner_frames(const dt_cg_t *);
-/* A stack's frames (user: after the process) and a symbol's address, into the place. */
-void dt_gen_stack(dt_cg_t *, const dt_str_t *place, bool user);
+/* A stack (the process, frames, text of each) and a symbol's address, into the place. */
+void dt_gen_stack(dt_cg_t *, const dt_field_t *, const dt_str_t *place);
 void dt_gen_symbol(dt_cg_t *, const dt_node_t *call, const dt_str_t *place, bool user);
 /* Whether a string key or value is known by number alone: literal or probe name. */
 bool dt_str_is_id(const dt_node_t *);

@@ -48,6 +48,7 @@ static const char *map_name(uint32_t map)
 	    [DT_MAP_STATE] = "state",		  [DT_MAP_PRINCIPAL] = "principal",	  [DT_MAP_AGGREGATION] = "aggregation",
 	    [DT_MAP_SCRATCH] = "scratch",	  [DT_MAP_STRINGS] = "strings",
 	    [DT_MAP_SELF] = "self",		  [DT_MAP_BELL] = "bell",
+	    [DT_MAP_V8] = "v8",
 	    [DT_MAP_NEWS] = "news",		  [DT_MAP_WATCHED] = "watched",
 	    [DT_MAP_HOLD] = "hold",
 	};

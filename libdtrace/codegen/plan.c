@@ -71,7 +71,7 @@ static uint64_t ustack_arg(const dt_cgenv_t *env, const dt_node_t *call)
 static bool describe_place(const dt_cgenv_t *env, const dt_node_t *n, const dt_type_t *t,
 			   dt_field_t *f)
 {
-	uint32_t words;
+	uint32_t words, strsize = 0;
 
 	switch (t->kind) {
 	case DT_K_STACK:
@@ -83,6 +83,8 @@ static bool describe_place(const dt_cgenv_t *env, const dt_node_t *n, const dt_t
 								       : DTRACEACT_USTACK;
 		f->rec.dtrd_arg = ustack_arg(env, n);
 		words = DTRACE_USTACK_NFRAMES(f->rec.dtrd_arg) + 1;
+		if (n->ident->id == DT_ACTION_JSTACK)
+			strsize = DTRACE_USTACK_STRSIZE(f->rec.dtrd_arg);
 		break;
 	case DT_K_SYMADDR:
 		f->rec.dtrd_action = symbol_action(n->ident->id);
@@ -101,6 +103,10 @@ static bool describe_place(const dt_cgenv_t *env, const dt_node_t *n, const dt_t
 	if (t->kind == DT_K_STACK) {
 		f->encoding = DT_ENC_STACK;
 		f->kernel_size += DT_STACK_INNER * 8;
+	} else if (strsize) {
+		f->encoding = DT_ENC_JSTACK;
+		f->rec.dtrd_size += strsize;
+		f->kernel_size += (strsize + 7) & ~7u;
 	}
 	return true;
 }
@@ -208,6 +214,12 @@ static dt_field_t *plan_value(planner_t *p, uint16_t action, const dt_node_t *n)
 	if (!f)
 		return NULL;
 	dt_describe_value(p->env, n, f);
+	/* An argument of printf() has addresses alone: its record does not tell of more. */
+	if (f->encoding == DT_ENC_JSTACK && action != DTRACEACT_NONE) {
+		f->rec.dtrd_size = f->kernel_size =
+		    (DTRACE_USTACK_NFRAMES(f->rec.dtrd_arg) + 1) * 8;
+		f->encoding = DT_ENC_RAW;
+	}
 	place_field(p, f);
 	return f;
 }

@@ -38,6 +38,7 @@
 	DT_SUPPORT(PROGENYOF, dt_progenyof, 2, 0) /* pid: 0, 1 */                            \
 	DT_SUPPORT(PSARGS, dt_psargs, 3, 0)	/* result, task: 0, -1 */                    \
 	DT_SUPPORT(CHILL, dt_chill, 2, 0)	/* ns */                                     \
+	DT_SUPPORT(JSTACK, dt_jstack, 4, 0)	/* block, frame pointer, second frame */      \
 	DT_SUPPORT(HOLD, dt_hold, 4, 0)		/* address of a number, it, when to give up */
 
 typedef enum dt_support {

@@ -134,7 +134,8 @@ static dtrace_aggdesc_t *make_desc(const dt_aggvar_t *var)
 	for (i = 0; i < layout->nkeys; i++) {
 		desc->dtagd_rec[i + 1] = layout->keys[i].rec;
 		if (layout->keys[i].encoding != DT_ENC_RAW &&
-		    layout->keys[i].encoding != DT_ENC_STACK)
+		    layout->keys[i].encoding != DT_ENC_STACK &&
+		    layout->keys[i].encoding != DT_ENC_JSTACK)
 			desc->dtagd_rec[i + 1].dtrd_uarg |= DT_RECORD_STRING;
 	}
 	desc->dtagd_rec[i + 1] = (dtrace_recdesc_t){

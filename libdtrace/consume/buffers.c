@@ -15,6 +15,7 @@
 #include <string.h>
 
 #include "consume/buffers.h"
+#include "consume/jstack.h"
 #include "consume/output.h"
 
 static uint32_t header_size(const dt_enabling_t *en)
@@ -162,6 +163,9 @@ static void show_keys(dtrace_hdl_t *hdl, const dt_agglayout_t *layout, const cha
 			memcpy(to, from, strnlen(from, f->kernel_size));
 		} else if (f->encoding == DT_ENC_STACK) {
 			dt_show_stack(hdl, from, to, f->rec.dtrd_size);
+		} else if (f->encoding == DT_ENC_JSTACK) {
+			dt_show_jstack(hdl, from, to, DTRACE_USTACK_NFRAMES(f->rec.dtrd_arg),
+				       DTRACE_USTACK_STRSIZE(f->rec.dtrd_arg));
 		} else {
 			memcpy(to, from, f->rec.dtrd_size);
 		}

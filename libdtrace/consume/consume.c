@@ -13,6 +13,7 @@
 #include "consume/bell.h"
 #include "consume/buffers.h"
 #include "consume/json.h"
+#include "consume/jstack.h"
 #include "consume/status.h"
 #include "consume/turn.h"
 #include "provider/provider.h"
@@ -233,6 +234,11 @@ static char *decode(dtrace_hdl_t *hdl, const dt_eprobe_t *ep, char *data)
 		}
 		if (f->encoding == DT_ENC_STACK) {
 			dt_show_stack(hdl, from, to, n);
+			continue;
+		}
+		if (f->encoding == DT_ENC_JSTACK) {
+			dt_show_jstack(hdl, from, to, DTRACE_USTACK_NFRAMES(f->rec.dtrd_arg),
+				       DTRACE_USTACK_STRSIZE(f->rec.dtrd_arg));
 			continue;
 		}
 		memset(to, 0, n);

@@ -47,11 +47,10 @@ int dt_print_value(dtrace_hdl_t *, FILE *, const dtrace_recdesc_t *, const void 
 		   int width, uint64_t normal);
 int dt_print_bytes(dtrace_hdl_t *, FILE *, const void *data, size_t size, int width,
 		   bool quiet, bool raw);
-/* stack(): nframes addresses (0 ends); ustack(): u64 pid, then addresses. */
+/* stack(): nframes addresses (0 ends); ustack(), jstack(): u64 pid, then addresses. */
 int dt_print_stack(dtrace_hdl_t *, FILE *, const char *format, const void *data,
 		   uint32_t nframes);
-int dt_print_ustack(dtrace_hdl_t *, FILE *, const char *format, const void *data,
-		    uint32_t nframes);
+int dt_print_ustack(dtrace_hdl_t *, FILE *, const dtrace_recdesc_t *, const void *data);
 /* sym(), mod(), func(): u64 address; usym(), umod(), uaddr(), ufunc(): u64 pid, u64 address.
  * Text as it is printed in a record; dt_symbol_text() gives the bare text. */
 int dt_print_symbol(dtrace_hdl_t *, FILE *, const char *format, dtrace_actkind_t,

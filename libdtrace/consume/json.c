@@ -230,8 +230,10 @@ static int put_frames(dtrace_hdl_t *hdl, dt_outbuf_t *out, const dtrace_recdesc_
 {
 	bool is_user = rec->dtrd_action != DTRACEACT_STACK;
 	uint32_t n = dt_stack_nframes(rec, is_user);
+	dt_frametexts_t texts = dt_frametexts(rec, data);
 	char text[SYMBOL_TEXT_MAX];
 	uint64_t pid = 0, address;
+	const char *script;
 
 	if (is_user) {
 		memcpy(&pid, data, sizeof(pid));
@@ -243,7 +245,10 @@ static int put_frames(dtrace_hdl_t *hdl, dt_outbuf_t *out, const dtrace_recdesc_
 		memcpy(&address, data + i * sizeof(address), sizeof(address));
 		if (address == 0)
 			break;
-		if (is_user)
+		script = dt_frametexts_next(&texts);
+		if (script != NULL)
+			snprintf(text, sizeof(text), "%s", script);
+		else if (is_user)
 			dt_user_text(hdl, (pid_t)pid, address, text, sizeof(text));
 		else
 			dtrace_addr2str(hdl, address, text, sizeof(text));

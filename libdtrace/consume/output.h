@@ -48,12 +48,20 @@ static inline int64_t dt_normalized(int64_t value, uint64_t normal)
 
 #define SYMBOL_TEXT_MAX 1280 /* a file's name of 255, a long C++ name */
 
+/* What a record of jstack() calls its frames, one after the other. */
+typedef struct dt_frametexts {
+	const char *next; /* NULL: it has no such texts */
+	size_t left;	  /* bytes */
+} dt_frametexts_t;
+dt_frametexts_t dt_frametexts(const dtrace_recdesc_t *, const void *data);
+/* Of the next frame; NULL: it is called by its address. */
+const char *dt_frametexts_next(dt_frametexts_t *);
 /*
  * A stack, a line a frame after a line's end, each indented. pid -1: of the kernel.
  * format: of a frame, NULL "%s".
  */
 int dt_out_stack(dtrace_hdl_t *, dt_outbuf_t *, const char *format, int indent, pid_t,
-		 const void *addresses, uint32_t nframes);
+		 const void *addresses, uint32_t nframes, dt_frametexts_t);
 /* A stack as the kernel gave it, with room for DT_STACK_INNER frames more than the size
  * bytes that are shown: without those of tracing itself. */
 void dt_show_stack(dtrace_hdl_t *, const char *from, char *to, size_t size);

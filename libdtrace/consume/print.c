@@ -359,10 +359,32 @@ int dt_user_text(dtrace_hdl_t *hdl, pid_t pid, uint64_t address, char *buf, size
 	return dtrace_uaddr2str(hdl, pid, address, buf, (int)size);
 }
 
+dt_frametexts_t dt_frametexts(const dtrace_recdesc_t *rec, const void *data)
+{
+	size_t words = (DTRACE_USTACK_NFRAMES(rec->dtrd_arg) + 1) * sizeof(uint64_t);
+
+	if (rec->dtrd_action != DTRACEACT_JSTACK || words >= rec->dtrd_size)
+		return (dt_frametexts_t){NULL, 0};
+	return (dt_frametexts_t){(const char *)data + words, rec->dtrd_size - words};
+}
+
+const char *dt_frametexts_next(dt_frametexts_t *texts)
+{
+	const char *text = texts->next;
+	size_t length = strnlen(text != NULL ? text : "", texts->left);
+
+	if (length == texts->left)
+		return NULL;
+	texts->next += length + 1;
+	texts->left -= length + 1;
+	return length > 0 ? text : NULL;
+}
+
 int dt_out_stack(dtrace_hdl_t *hdl, dt_outbuf_t *out, const char *format, int indent,
-		 pid_t pid, const void *addresses, uint32_t nframes)
+		 pid_t pid, const void *addresses, uint32_t nframes, dt_frametexts_t texts)
 {
 	char frame[SYMBOL_TEXT_MAX];
+	const char *text;
 	uint64_t address;
 	uint32_t i;
 
@@ -373,7 +395,10 @@ int dt_out_stack(dtrace_hdl_t *hdl, dt_outbuf_t *out, const char *format, int in
 		       sizeof(address));
 		if (address == 0)
 			break;
-		if (pid == -1)
+		text = dt_frametexts_next(&texts);
+		if (text != NULL)
+			snprintf(frame, sizeof(frame), "%s", text);
+		else if (pid == -1)
 			dtrace_addr2str(hdl, address, frame, sizeof(frame));
 		else
 			dt_user_text(hdl, pid, address, frame, sizeof(frame));
@@ -386,7 +411,7 @@ int dt_out_stack(dtrace_hdl_t *hdl, dt_outbuf_t *out, const char *format, int in
 }
 
 static int print_stack(dtrace_hdl_t *hdl, FILE *fp, const char *format, pid_t pid,
-		       const void *addresses, uint32_t nframes)
+		       const void *addresses, uint32_t nframes, dt_frametexts_t texts)
 {
 	dt_outbuf_t *out = dt_out(hdl);
 	size_t mark;
@@ -394,8 +419,8 @@ static int print_stack(dtrace_hdl_t *hdl, FILE *fp, const char *format, pid_t pi
 	if (out == NULL)
 		return -1;
 	mark = out->length;
-	if (dt_out_stack(hdl, out, format, dt_stack_indent(hdl), pid, addresses, nframes) ==
-	    -1)
+	if (dt_out_stack(hdl, out, format, dt_stack_indent(hdl), pid, addresses, nframes,
+			 texts) == -1)
 		return -1;
 	return dt_out_emit(hdl, out, fp, mark);
 }
@@ -403,17 +428,17 @@ static int print_stack(dtrace_hdl_t *hdl, FILE *fp, const char *format, pid_t pi
 int dt_print_stack(dtrace_hdl_t *hdl, FILE *fp, const char *format, const void *data,
 		   uint32_t nframes)
 {
-	return print_stack(hdl, fp, format, -1, data, nframes);
+	return print_stack(hdl, fp, format, -1, data, nframes, (dt_frametexts_t){NULL, 0});
 }
 
-int dt_print_ustack(dtrace_hdl_t *hdl, FILE *fp, const char *format, const void *data,
-		    uint32_t nframes)
+int dt_print_ustack(dtrace_hdl_t *hdl, FILE *fp, const dtrace_recdesc_t *rec,
+		    const void *data)
 {
 	uint64_t pid;
 
 	memcpy(&pid, data, sizeof(pid));
-	return print_stack(hdl, fp, format, (pid_t)pid, (const char *)data + sizeof(pid),
-			   nframes);
+	return print_stack(hdl, fp, NULL, (pid_t)pid, (const char *)data + sizeof(pid),
+			   dt_stack_nframes(rec, true), dt_frametexts(rec, data));
 }
 
 /* ---- Symbols --------------------------------------------------------------- */
@@ -498,7 +523,7 @@ int dt_print_value(dtrace_hdl_t *hdl, FILE *fp, const dtrace_recdesc_t *rec,
 		return dt_print_stack(hdl, fp, NULL, data, dt_stack_nframes(rec, false));
 	case DTRACEACT_USTACK:
 	case DTRACEACT_JSTACK:
-		return dt_print_ustack(hdl, fp, NULL, data, dt_stack_nframes(rec, true));
+		return dt_print_ustack(hdl, fp, rec, data);
 	case DTRACEACT_SYM:
 	case DTRACEACT_MOD:
 	case DTRACEACT_USYM:

@@ -327,7 +327,7 @@ static int print_stack(printer_t *p, const field_t *f)
 		addresses += sizeof(pid);
 	}
 	return dt_out_stack(p->hdl, p->out, NULL, indent, (pid_t)pid, addresses,
-			    dt_stack_nframes(f->rec, is_user));
+			    dt_stack_nframes(f->rec, is_user), dt_frametexts(f->rec, f->value));
 }
 
 static int print_field(printer_t *p, const field_t *f)

@@ -50,6 +50,7 @@ typedef enum dt_encoding {
 	DT_ENC_NAME,
 	DT_ENC_STACK,	/* addresses of the kernel's stack, room for DT_STACK_INNER more: those
 			 * of tracing itself, which are not shown */
+	DT_ENC_JSTACK,	/* process and frames, then text of each: consume/jstack.h */
 	DT_ENC_STRID	/* u64 number of a string of the enabling (aggregation keys) */
 } dt_encoding_t;
 

@@ -17,6 +17,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "consume/jstack.h"
 #include "consume/symbols.h"
 
 #define KALLSYMS "/proc/kallsyms"
@@ -265,6 +266,7 @@ void dt_symbols_fini(dtrace_hdl_t *hdl)
 		return;
 	kernel_symbols_free(hdl->symbols->kernel);
 	dt_user_symbols_fini(hdl->symbols->user);
+	dt_jstack_fini(hdl);
 	free(hdl->symbols);
 	hdl->symbols = NULL;
 }

@@ -12,6 +12,7 @@
 struct dt_symbols {
 	struct dt_kernelsyms *kernel; /* symbols.c */
 	struct dt_usersyms *user;     /* usymbols.c */
+	struct dt_jstacks *jstacks;   /* jstack.c */
 };
 
 /* The handle's symbols, made on first use; NULL: out of memory. */

@@ -32,6 +32,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "consume/jstack.h"
 #include "consume/status.h"
 #include "consume/symbols.h"
 #include "consume/userobj.h"
@@ -431,6 +432,7 @@ int dt_follow_start(dtrace_hdl_t *hdl, dt_enabling_t *en)
 	n = remembered(hdl, en, pids);
 	for (size_t i = 0; i < n; i++) {
 		dt_user_remember(hdl, pids[i]);
+		dt_jstack_learn(hdl, pids[i], true);
 		if (follow_process(hdl, en, pids[i], true) != 0)
 			return -1;
 	}
@@ -594,8 +596,10 @@ static int visit(dtrace_hdl_t *hdl, dt_enabling_t *en, pid_t pid)
 	const dt_followed_t *process = followed(follow, pid);
 	bool any, is_named = is_remembered(hdl, en, pid);
 
-	if (is_named)
+	if (is_named) {
 		dt_user_remember(hdl, pid);
+		dt_jstack_learn(hdl, pid, true);
+	}
 	for (const dt_enabled_t *enabled = en->enabled; enabled; enabled = enabled->next)
 		is_named |= enabled->grower && enabled->grower_pid == pid;
 	if (follow->any && hold_at_beginning(hdl, en, pid, false) != 0)

@@ -128,6 +128,7 @@ typedef enum dt_mapid {
 	DT_MAP_BELL,	  /* ring buffer: wakes the consumer */
 	DT_MAP_SPECS,	  /* speculations: a word of state each */
 	DT_MAP_SPECDATA,  /* their data: by speculation x CPUs + CPU */
+	DT_MAP_V8,	  /* hash: what processes' V8 tells of itself: bpf/jstack.h */
 	DT_MAP_NEWS,	  /* ring buffer: u64 numbers of processes that may bring probes */
 	DT_MAP_WATCHED,	  /* hash: processes that are followed */
 	DT_MAP_HOLD,	  /* scratch of the program that holds processes */

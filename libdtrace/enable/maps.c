@@ -10,6 +10,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "consume/jstack.h"
 #include "enable/enable.h"
 
 #define DT_PAGE 4096u
@@ -206,6 +207,10 @@ static int make_buffers(dtrace_hdl_t *hdl, dt_enabling_t *en)
 	if (uses(en, DT_MAP_SCRATCH) &&
 	    make_array(hdl, en, DT_MAP_SCRATCH, "dt_scratch", dt_scratch_bytes(env),
 		       n * DT_NAREAS, 0) != 0)
+		return -1;
+	if (uses(en, DT_MAP_V8) &&
+	    make_map(hdl, en, DT_MAP_V8, "dt_v8", BPF_MAP_TYPE_HASH, 8, DT_V8_SIZE, DT_NWATCHED,
+		     BPF_F_NO_PREALLOC) != 0)
 		return -1;
 	if (uses(en, DT_MAP_BELL) && make_map(hdl, en, DT_MAP_BELL, "dt_bell", BPF_MAP_TYPE_RINGBUF,
 					      0, 0, DT_BELL_SIZE, 0) != 0)

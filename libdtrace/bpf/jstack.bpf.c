@@ -198,8 +198,7 @@ static __always_inline int write_text(struct dt_scratch *s)
 	return 1;
 }
 
-/* ---- Functions ------------------------------------------------------------------------
- */
+/* ---- Functions ------------------------------------------------------------------- */
 
 /*
  * A ScopeInfo's name, position and inferred name have no symbols. They follow the context
@@ -248,8 +247,7 @@ static __always_inline int read_function(struct dt_scratch *s, u64 function)
 	return 1;
 }
 
-/* ---- Frames ----------------------------------------------------------------------------
- */
+/* ---- Frames ---------------------------------------------------------------------- */
 
 /* The frame's string ends. 1: so does the stack, or what is kept of it. */
 static __always_inline long end_frame(struct dt_scratch *s)

@@ -89,8 +89,7 @@ void dt_jstack_fini(dtrace_hdl_t *hdl)
 	hdl->symbols->jstacks = NULL;
 }
 
-/* ---- Processes ------------------------------------------------------------------------
- */
+/* ---- Processes ------------------------------------------------------------------- */
 
 /* The program, or a library that a distribution has V8 in. */
 static int read_file(dtrace_hdl_t *hdl, const dt_userfile_t *file, void *words)
@@ -135,8 +134,7 @@ void dt_jstack_learn(dtrace_hdl_t *hdl, pid_t pid, bool anew)
 		bpf_map_delete_elem(en->maps[DT_MAP_V8], &key);
 }
 
-/* ---- Lines ------------------------------------------------------------------------------
- */
+/* ---- Lines ----------------------------------------------------------------------- */
 
 /* How many UTF-16 units the character takes that the byte begins; 0: it goes on with one.
  */

@@ -110,6 +110,13 @@ describe('D libraries', { skip: command.skip }, () => {
 		assert.match(stderr, /failed to resolve A/);
 	});
 
+	test('the option libdir is -L', async () => {
+		const { stdout } = await withFiles({ 'one/a.d': 'inline int A = 1;\n', 'two/b.d': 'inline int B = 2;\n' },
+			['-x', 'libdir=one', '-x', 'libdir=two', '-qn', 'BEGIN { trace(A + B); exit(0); }']);
+
+		assert.strictEqual(stdout.trim(), '3');
+	});
+
 	test('a directory that is not there is none', async () => {
 		const { stdout } = await withFiles({},
 			['-L', 'nosuch', '-qn', 'BEGIN { trace(1); exit(0); }']);
@@ -139,6 +146,14 @@ describe('included headers', { skip: command.skip }, () => {
 		assert.match(inside.stderr, /\] line 2: failed to resolve nosuch/);
 		assert.match(after.stderr, /\] line 2: failed to resolve nosuch/);
 		assert.match(bad.stderr, /\[D_SYNTAX\] "inc\/head\.h", line 2: syntax error near "c"/);
+	});
+
+	test('the options cpp, incdir and cpphdrs are -C, -I and -H', async () => {
+		const { stdout, stderr } = await withFiles(files, ['-x', 'cpp', '-x', 'incdir=inc', '-x',
+			'cpphdrs', '-qn', '#include "head.h"\nBEGIN { trace(ONE); exit(0); }']);
+
+		assert.strictEqual(stdout.trim(), '1');
+		assert.match(stderr, /inc\/head\.h/);
 	});
 
 	test('-H shows them', async () => {

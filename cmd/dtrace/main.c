@@ -66,6 +66,8 @@ static void compile_all(command_t *command)
 	/* Programs set options too, by pragma. */
 	command->quiet = option_is_set(command, "quiet");
 	command->flowindent = option_is_set(command, "flowindent");
+	if (option_is_set(command, "verbose"))
+		command->cflags |= DTRACE_C_DIFV;
 	command->json = is_json(command);
 	if (command->json) {
 		command->quiet = true;

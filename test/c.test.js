@@ -13,6 +13,9 @@ const command = require('./command');
 
 const sources = fs.readdirSync(path.join(__dirname, 'c'))
 	.filter((name) => name.endsWith('_test.c')).sort();
+/* Much is done in each, the more slowly with sanitizers. */
+const LIMIT_MS = 180000 * command.patience;
+
 const flavours = [{ label: 'plain', folder: 'test', sources }];
 
 /* They find the same on every kernel: where all is emulated once is enough. */
@@ -56,7 +59,8 @@ for (const { label, folder, sources: programs, wrapper = [] } of flavours) {
 
 		test(`${name}, ${label}`, { skip: command.skip }, async (t) => {
 			const [file, ...args] = [...wrapper, path.join(command.build, folder, name)];
-			const { status, signal, stdout, stderr } = await command.run(args, { file });
+			const { status, signal, stdout, stderr } = await command.run(args,
+				{ file, limit: LIMIT_MS });
 
 			for (const result of results(stdout))
 				await t.test(result.name, () => assert.ok(result.passed, result.why));

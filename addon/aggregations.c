@@ -42,14 +42,18 @@ typedef struct buckets {
 	napi_value array;
 	uint32_t count;
 	uint64_t normal;
+	bool is_bounds; /* upper bounds are wanted, those of empty buckets too */
 } buckets_t;
 
-/* Adds [[min, max], count] unless the bucket is empty. */
+/* Adds [[min, max], count] unless the bucket is empty; or its bound. */
 static void bucket_add(buckets_t *b, int64_t min, int64_t max, int64_t count)
 {
 	napi_value bounds, bucket;
 
-	if (count == 0)
+	if (b->is_bounds)
+		napi_set_element(b->env, b->array, b->count++,
+				 da_number(b->env, (double)max));
+	if (count == 0 || b->is_bounds)
 		return;
 	napi_create_array_with_length(b->env, 2, &bounds);
 	napi_create_array_with_length(b->env, 2, &bucket);
@@ -160,21 +164,34 @@ static double stddev(const char *data)
 	return distances > 0 ? sqrt((double)distances) : 0;
 }
 
-static napi_value aggregation_buckets(const da_consumer_t *c, const dtrace_recdesc_t *rec,
-				      const char *data, uint64_t normal)
+static napi_value aggregation_buckets(const dtrace_recdesc_t *rec, const char *data,
+				      buckets_t *b)
 {
 	uint32_t nwords = rec->dtrd_size / sizeof(int64_t);
-	buckets_t b = {.consumer = c, .env = c->env, .normal = normal};
 
-	if (nwords == 0 || napi_create_array(c->env, &b.array) != napi_ok)
+	if (nwords == 0 || napi_create_array(b->env, &b->array) != napi_ok)
 		return NULL;
 	if (rec->dtrd_action == DTRACEAGG_QUANTIZE)
-		quantize(&b, data, nwords);
+		quantize(b, data, nwords);
 	else if (rec->dtrd_action == DTRACEAGG_LQUANTIZE)
-		lquantize(&b, data, nwords);
+		lquantize(b, data, nwords);
 	else
-		llquantize(&b, data, nwords);
-	return b.array;
+		llquantize(b, data, nwords);
+	return b->array;
+}
+
+static bool has_buckets(const dtrace_recdesc_t *rec)
+{
+	switch (rec->dtrd_action) {
+	case DTRACEAGG_QUANTIZE:
+	case DTRACEAGG_LQUANTIZE:
+#ifdef DTRACEAGG_LLQUANTIZE
+	case DTRACEAGG_LLQUANTIZE:
+#endif
+		return true;
+	default:
+		return false;
+	}
 }
 
 /* False: unknown to us, or JavaScript cannot have it. */
@@ -184,8 +201,14 @@ static bool read_value(const da_consumer_t *c, const dtrace_aggdata_t *agg,
 	const char *data = agg->dtada_data + rec->dtrd_offset;
 	uint64_t normal = agg->dtada_normal ? agg->dtada_normal : 1;
 	double divisor = (double)normal;
+	buckets_t buckets = {.consumer = c, .env = c->env, .normal = normal};
 
 	value->kind = DA_VALUE_NUMBER;
+	if (has_buckets(rec)) {
+		value->kind = DA_VALUE_OBJECT;
+		value->object = aggregation_buckets(rec, data, &buckets);
+		return value->object != NULL;
+	}
 	switch (rec->dtrd_action) {
 	case DTRACEAGG_COUNT:
 	case DTRACEAGG_SUM:
@@ -204,14 +227,6 @@ static bool read_value(const da_consumer_t *c, const dtrace_aggdata_t *agg,
 	case DTRACEAGG_STDDEV:
 		value->number = stddev(data) / divisor;
 		return true;
-	case DTRACEAGG_QUANTIZE:
-	case DTRACEAGG_LQUANTIZE:
-#ifdef DTRACEAGG_LLQUANTIZE
-	case DTRACEAGG_LLQUANTIZE:
-#endif
-		value->kind = DA_VALUE_OBJECT;
-		value->object = aggregation_buckets(c, rec, data, normal);
-		return value->object != NULL;
 	default:
 		return false;
 	}
@@ -224,15 +239,29 @@ static const char *aggregation_name(const dtrace_aggdesc_t *desc)
 	return desc->dtagd_name ? desc->dtagd_name : "";
 }
 
+/* The upper bounds of all buckets, or undefined. */
+static napi_value aggregation_bounds(const da_consumer_t *c, const dtrace_aggdata_t *agg,
+				     const dtrace_recdesc_t *rec)
+{
+	buckets_t bounds = {.env = c->env, .is_bounds = true};
+	napi_value none;
+
+	if (c->is_whole && has_buckets(rec))
+		return aggregation_buckets(rec, agg->dtada_data + rec->dtrd_offset, &bounds);
+	napi_get_undefined(c->env, &none);
+	return none;
+}
+
 /* Tells JavaScript what the aggregation is, once. False with an exception pending. */
-static bool describe(walk_t *walk, const dtrace_aggdesc_t *desc)
+static bool describe(walk_t *walk, const dtrace_aggdata_t *agg)
 {
 	napi_env env = walk->consumer->env;
+	const dtrace_aggdesc_t *desc = agg->dtada_desc;
 	size_t number = (size_t)desc->dtagd_varid;
 	const char *name = aggregation_name(desc);
-	const char *action =
-	    da_action_name(desc->dtagd_rec[desc->dtagd_nrecs - 1].dtrd_action);
-	napi_value receiver, arguments[3];
+	const dtrace_recdesc_t *rec = &desc->dtagd_rec[desc->dtagd_nrecs - 1];
+	const char *action = da_action_name(rec->dtrd_action);
+	napi_value receiver, arguments[4];
 
 	if (number < walk->ndescribed && walk->is_described[number])
 		return true;
@@ -251,7 +280,8 @@ static bool describe(walk_t *walk, const dtrace_aggdesc_t *desc)
 	arguments[0] = da_number(env, (double)desc->dtagd_varid);
 	arguments[1] = da_text_create(env, name, strlen(name));
 	arguments[2] = da_text_create(env, action, strlen(action));
-	return napi_call_function(env, receiver, walk->spec->describe, 3, arguments,
+	arguments[3] = aggregation_bounds(walk->consumer, agg, rec);
+	return napi_call_function(env, receiver, walk->spec->describe, 4, arguments,
 				  NULL) == napi_ok;
 }
 
@@ -303,7 +333,7 @@ static int take_aggregation(const dtrace_aggdata_t *agg, void *arg)
 
 	if (batch->is_broken || batch->is_enough)
 		return DTRACE_AGGWALK_NEXT;
-	if (!describe(walk, agg->dtada_desc))
+	if (!describe(walk, agg))
 		batch->is_broken = true;
 	else if (!push_record(walk->consumer, agg))
 		da_batch_push_end(walk->consumer, 0, 0, 0);

@@ -329,8 +329,13 @@ class Consumer extends EventEmitter {
 			const records = [];
 			const flags = WHOLE | (this.#isExact ? EXACT : 0) | (clear ? REMOVE : 0);
 
-			this.#walk((varid, keys, value, { name, action }) =>
-			    records.push({ name, varid, action, keys, value }), flags, order);
+			this.#walk((varid, keys, value, { name, action, bounds }) => {
+				const record = { name, varid, action, keys, value };
+
+				if (bounds) /* not to be printed with each record */
+					Object.defineProperty(record, 'bounds', { value: bounds });
+				records.push(record);
+			}, flags, order);
 			this.#emitEvents();
 			return records;
 		});

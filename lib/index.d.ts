@@ -94,6 +94,12 @@ export interface Aggregation {
 	action: AggregatingAction;
 	keys: Value[];
 	value: number | bigint | Array<Bucket<number | bigint>>;
+	/**
+	 * Of quantize, lquantize and llquantize: the upper bounds of all buckets, of which
+	 * value has those that are not empty. All records of an aggregation share it; it is
+	 * not enumerable.
+	 */
+	readonly bounds?: readonly number[];
 }
 
 export interface AggregationOptions {

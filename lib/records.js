@@ -83,7 +83,8 @@ class Giver {
 }
 
 /*
- * Gives records of aggregations to callbacks: callback(varid, keys, value, {name, action}).
+ * Gives records of aggregations to callbacks: callback(varid, keys, value, description),
+ * which is {name, action, bounds}, bounds those of buckets, for whole values only.
  * What an exception of a callback has kept from it is given by the next call.
  */
 class Walker {
@@ -114,8 +115,9 @@ class Walker {
 		for (const record of this.#backlog.splice(0))
 			give(...record);
 		if (failures.length === 0)
-			walk((varid, name, action) => (descriptions[varid] = { name, action }),
-			    this.#deliver(give, () => failures.length > 0));
+			walk((varid, name, action, bounds) =>
+			    (descriptions[varid] = { name, action, bounds }),
+			this.#deliver(give, () => failures.length > 0));
 		if (failures.length > 0)
 			throw failures[0];
 	}

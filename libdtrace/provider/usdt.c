@@ -8,8 +8,9 @@
  *	name		the program's, with - for each __
  *
  * One probe may be at many places of a function. Each place says for itself where the
- * arguments are, so places that agree on it share an attach point, and the others follow as
- * further attach points of the same probe.
+ * arguments are. Probes of a process that agree on it share an attach point, so that many
+ * are enabled as one. A probe whose places do not agree has attach points of its own, one
+ * for each kind of place.
  *
  * A pattern that ends in a process's number looks into that process. One with a glob looks
  * into all, which takes a while; one of neither kind means none of these providers.
@@ -38,6 +39,12 @@ typedef struct dt_usdtfile {
 	dt_stapnotes_t notes;
 } dt_usdtfile_t;
 
+/* Attach points that probes share, of the process being visited. */
+typedef struct dt_usdtshared {
+	struct dt_usdtshared *next;
+	dt_attachpoint_t *attach;
+} dt_usdtshared_t;
+
 typedef struct dt_usdtwalk {
 	dtrace_hdl_t *hdl;
 	const dt_provider_t *provider;
@@ -45,6 +52,7 @@ typedef struct dt_usdtwalk {
 	pid_t pid;
 	dtrace_id_t first; /* probes of lower numbers were there before, with all places */
 	dt_usdtfile_t *files;
+	dt_usdtshared_t *shared;
 } dt_usdtwalk_t;
 
 /* ---- Probes ---------------------------------------------------------------------- */
@@ -81,12 +89,65 @@ static int dt_usdt_set_types(dtrace_hdl_t *hdl, dt_probe_t *probe, const char *a
 	return 0;
 }
 
+/* The one that all probes with such arguments share; made when new. */
+static dt_attachpoint_t *dt_usdt_share(dt_usdtwalk_t *walk, const char *args)
+{
+	dt_usdtshared_t *shared = walk->shared;
+
+	while (shared && strcmp(shared->attach->target, args) != 0)
+		shared = shared->next;
+	if (shared)
+		return shared->attach;
+	shared = dt_arena_alloc(walk->hdl->arena, sizeof(*shared));
+	if (!shared) {
+		dt_set_errno(walk->hdl, EDT_NOMEM);
+		return NULL;
+	}
+	shared->attach = dt_usdt_attach(walk->hdl, args);
+	if (!shared->attach)
+		return NULL;
+	shared->attach->key = (dt_argsource_t){.kind = DT_ARG_COOKIE};
+	shared->next = walk->shared;
+	walk->shared = shared;
+	return shared->attach;
+}
+
+/* Gives the probe an attach point of its own, and its places to that. 0, or -1. */
+static int dt_usdt_unshare(dtrace_hdl_t *hdl, dt_probe_t *probe)
+{
+	dt_attachpoint_t *shared = probe->attach, *own;
+	uint32_t n = 0;
+
+	own = dt_usdt_attach(hdl, shared->target);
+	if (!own)
+		return -1;
+	for (uint32_t i = 0; i < shared->nsites; i++) {
+		dt_usersite_t site = shared->sites[i];
+
+		if (site.key != probe->key) {
+			shared->sites[n++] = site;
+			continue;
+		}
+		site.key = 0;
+		if (dt_attachpoint_add_site(hdl, own, &site) != 0)
+			return -1;
+	}
+	shared->nsites = n;
+	probe->attach = own;
+	probe->key = 0;
+	return 0;
+}
+
 /* The probe's attach point for places with such arguments. */
 static dt_attachpoint_t *dt_usdt_attach_of(dtrace_hdl_t *hdl, dt_probe_t *probe,
 					   const char *args)
 {
-	dt_attachpoint_t *attach = probe->attach, *last = NULL;
+	dt_attachpoint_t *attach, *last = NULL;
 
+	if (probe->attach->nkeys != 0 && strcmp(probe->attach->target, args) != 0 &&
+	    dt_usdt_unshare(hdl, probe) != 0)
+		return NULL;
+	attach = probe->attach;
 	for (; attach && strcmp(attach->target, args) != 0; attach = attach->also)
 		last = attach;
 	if (attach)
@@ -146,14 +207,15 @@ static int dt_usdt_add(dt_usdtwalk_t *walk, const dt_userfile_t *file,
 	if (probe && probe->desc.dtpd_id < walk->first)
 		return 0;
 	if (!probe) {
-		attach = dt_usdt_attach(hdl, note->args);
+		attach = dt_usdt_share(walk, note->args);
 		probe = attach ? dt_probe_add_member(hdl, walk->provider, provider, file->name,
-						     function, name, attach, 0)
+						     function, name, attach, attach->nkeys++)
 			       : NULL;
 		if (!probe || dt_usdt_set_types(hdl, probe, note->args) != 0)
 			return -1;
 	}
 	attach = dt_usdt_attach_of(hdl, probe, note->args);
+	site.key = probe->key;
 	site.path = dt_arena_strndup(hdl->arena, file->path, strlen(file->path));
 	if (!attach || !site.path)
 		return dt_set_errno(hdl, EDT_NOMEM);
@@ -212,6 +274,7 @@ static int dt_usdt_visit_process(dt_usdtwalk_t *walk, pid_t pid)
 
 	snprintf(exe, sizeof(exe), "/proc/%d/exe", (int)pid);
 	walk->pid = pid;
+	walk->shared = NULL;
 	if (access(exe, R_OK) != 0)
 		return 0;
 	if (dt_user_files(walk->hdl, pid, dt_usdt_visit_file, walk) == 0)

@@ -105,7 +105,7 @@ $(ADDON): $(ADDON_OBJ) $(ADDON_LIB)
 	$(CC) -shared $(SANFLAGS) -Wl,--exclude-libs,ALL -o $@ $(ADDON_OBJ) $(ADDON_LIBS) -lm
 
 # Frame pointers: so that the stack of a probe of JavaScript leads to the JavaScript.
-$(ADDON_DIR)/addon/%.o: addon/%.c | $(NODE_API)
+$(ADDON_DIR)/addon/%.o: addon/%.c Makefile | $(NODE_API)
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -fno-omit-frame-pointer $(ADDON_INC) -I$(NODE_API_INC) -D_GNU_SOURCE -MMD -MP -c -o $@ $<
 

@@ -308,9 +308,27 @@ describe('names', () => {
 		await app.run(`for (let i = 0; i < 1000; i++) provider.addProbe('probe' + i, 'int');
 			provider.enable()`);
 		assert.equal((await probesOf(app)).length, 1000);
-		assert.deepEqual(await trace(app, 'nodeappPID:::probe999 { printf("%d", arg0); }',
-			'for (let i = 0; i < 1000; i++) provider.fire("probe" + i, () => [i])'), ['999']);
+		assert.deepEqual(await trace(app,
+			'nodeappPID:::probe* { @n = count(); @sum = sum(arg0); }' +
+			'nodeappPID:::probe999 { @name[probename] = count(); }' +
+			'END { printa("%@d %@d", @n, @sum); printa("%s %@d", @name); }',
+			'for (let i = 0; i < 1000; i++) provider.fire("probe" + i, () => [i])'),
+		['1000 499500', 'probe999 1']);
 	}));
+
+	test('a probe that is added twice is at two places', () =>
+		withApplication({ other: ['int'], probe: ['int'] }, async (app) => {
+			await app.run(`globalThis.again = provider.addProbe('probe', 'int8', 'int8');
+				provider.disable();
+				provider.enable()`);
+			assert.deepEqual(await probesOf(app),
+				['nodeapp:other:other', 'nodeapp:probe:probe']);
+			assert.deepEqual(await trace(app,
+				'nodeappPID::: { printf("%s %d %d", probename, arg0, probename == "probe"); }',
+				`for (const probe of [probes.other, probes.probe, again])
+					probe.fire(() => [1000])`),
+			['other 1000 0', 'probe 1000 1', 'probe -24 1']);
+		}));
 
 	test('what cannot be one is refused', () => {
 		const provider = createProvider('nodeapp');

@@ -15,6 +15,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/perf_event.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -185,6 +186,16 @@ static bool is_about_place(int error)
 	       error == -DT_ENOTSUPP || error == -EIO || error == -EEXIST;
 }
 
+/* Whether the process of a place has ended since its probes were found: globs find processes
+ * that nobody waits for. Also of one that has not been waited for nothing can be traced. */
+static bool has_ended(pid_t pid)
+{
+	char link[32], program[1];
+
+	snprintf(link, sizeof(link), "/proc/%d/exe", pid);
+	return pid != 0 && readlink(link, program, sizeof(program)) < 0 && errno == ENOENT;
+}
+
 /* The kernel refuses a whole set for one instruction that it cannot replace: such a one is
  * found by halving. */
 static void attach_run(dt_siterun_t *run, uint32_t from, uint32_t n)
@@ -197,6 +208,8 @@ static void attach_run(dt_siterun_t *run, uint32_t from, uint32_t n)
 		run->program->links[run->program->nlinks++] = fd;
 		return;
 	}
+	if ((fd == -ENOENT || fd == -ESRCH) && has_ended(run->sites[from]->pid))
+		return;
 	if (n == 1 || !is_about_place(fd)) {
 		run->error = -fd;
 		run->is_fatal |= !is_about_place(fd);

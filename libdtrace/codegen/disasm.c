@@ -50,7 +50,7 @@ static const char *map_name(uint32_t map)
 	    [DT_MAP_SELF] = "self",		  [DT_MAP_BELL] = "bell",
 	    [DT_MAP_V8] = "v8",
 	    [DT_MAP_NEWS] = "news",		  [DT_MAP_WATCHED] = "watched",
-	    [DT_MAP_HOLD] = "hold",
+	    [DT_MAP_ANSWERS] = "answers",	  [DT_MAP_HOLD] = "hold",
 	};
 
 	if (map < sizeof(names) / sizeof(names[0]) && names[map])

@@ -39,7 +39,7 @@
 	DT_SUPPORT(PSARGS, dt_psargs, 3, 0)	/* result, task: 0, -1 */                    \
 	DT_SUPPORT(CHILL, dt_chill, 2, 0)	/* ns */                                     \
 	DT_SUPPORT(JSTACK, dt_jstack, 4, 0)	/* block, frame pointer, second frame */      \
-	DT_SUPPORT(HOLD, dt_hold, 4, 0)		/* address of a number, it, when to give up */
+	DT_SUPPORT(HOLD, dt_hold, 5, 0)		/* where a number is, which, until when, code */
 
 typedef enum dt_support {
 #define DT_SUPPORT(id, function, arity, last) DT_SUPPORT_##id,

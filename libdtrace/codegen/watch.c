@@ -1,27 +1,28 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * watch.c - the programs that watch for processes which may bring probes. What they tell is
- * a process's number, in a ring buffer that wakes the consumer; enable/follow.c does the
- * rest.
+ * news, dt_news_t, in a ring buffer that wakes the consumer; enable/follow.c does the rest.
  */
 #include <string.h>
 
 #include "arch.h"
 #include "codegen/cg.h"
 
-/* Frames of these programs: the process, as a key and as news. */
-#define SLOT_PID (-8)
-#define SLOT_CHILD (-16)
-#define SLOT_TICKET (-24)
-#define SLOT_OTHER (-32)
+/* The frame: the news, and a word. */
+#define SLOT_NEWS (-(int)sizeof(dt_news_t))
+#define SLOT_PID (SLOT_NEWS + (int)offsetof(dt_news_t, pid))
+#define SLOT_TICKET (SLOT_NEWS + (int)offsetof(dt_news_t, ticket))
+#define SLOT_WORD (SLOT_NEWS - 8)
+#define SLOT_CODE (SLOT_NEWS - 16) /* where the process is */
 
-/* The current process's number into its slot and R6. */
+/* The current process's number into the news and R6. */
 static void gen_process(dt_emit_t *e)
 {
 	dt_call(e, BPF_FUNC_get_current_pid_tgid);
 	dt_alu_imm(e, BPF_RSH, R0, 32);
 	dt_mov(e, R6, R0);
 	dt_store(e, 8, FP, SLOT_PID, R6);
+	dt_store_imm(e, 8, FP, SLOT_TICKET, 0);
 }
 
 /* Goes to out unless the current process is watched. */
@@ -34,12 +35,12 @@ static void gen_only_watched(dt_emit_t *e, int out)
 	dt_jump_imm(e, BPF_JEQ, R0, 0, out);
 }
 
-static void gen_tell(dt_emit_t *e, int slot)
+static void gen_tell(dt_emit_t *e)
 {
 	dt_map_fd(e, R1, DT_MAP_NEWS);
 	dt_mov(e, R2, FP);
-	dt_alu_imm(e, BPF_ADD, R2, slot);
-	dt_alu_imm(e, BPF_MOV, R3, 8);
+	dt_alu_imm(e, BPF_ADD, R2, SLOT_NEWS);
+	dt_alu_imm(e, BPF_MOV, R3, sizeof(dt_news_t));
 	dt_alu_imm(e, BPF_MOV, R4, BPF_RB_FORCE_WAKEUP);
 	dt_call(e, BPF_FUNC_ringbuf_output);
 }
@@ -59,7 +60,7 @@ int dt_codegen_watch_exec(dt_cgenv_t *env, dt_emit_t *e, bool any)
 	gen_process(e);
 	if (!any)
 		gen_only_watched(e, out);
-	gen_tell(e, SLOT_PID);
+	gen_tell(e);
 	return finish(env, e, out);
 }
 
@@ -87,12 +88,12 @@ int dt_codegen_watch_fork(dt_cgenv_t *env, dt_emit_t *e)
 	dt_load(e, 8, R7, R1, 8);
 	gen_process(e);
 	gen_only_watched(e, out);
-	gen_read_task(e, tgid, SLOT_CHILD);
-	gen_read_task(e, pid, SLOT_OTHER);
-	dt_load(e, 8, R1, FP, SLOT_CHILD);
-	dt_load(e, 8, R2, FP, SLOT_OTHER);
+	gen_read_task(e, tgid, SLOT_PID);
+	gen_read_task(e, pid, SLOT_WORD);
+	dt_load(e, 8, R1, FP, SLOT_PID);
+	dt_load(e, 8, R2, FP, SLOT_WORD);
 	dt_jump_reg(e, BPF_JNE, R1, R2, out); /* a thread */
-	gen_tell(e, SLOT_CHILD);
+	gen_tell(e);
 	return finish(env, e, out);
 }
 
@@ -100,35 +101,41 @@ int dt_codegen_watch_place(dt_cgenv_t *env, dt_emit_t *e, uint32_t ns, pid_t spa
 {
 	int out = dt_label_new(e);
 
+	dt_load(e, 8, R2, R1, (int)DT_ARCH_PC);
+	dt_store(e, 8, FP, SLOT_CODE, R2);
 	dt_map_value(e, R1, DT_MAP_STATE, offsetof(dt_kstate_t, activity));
 	dt_load(e, 4, R1, R1, 0);
 	dt_jump_imm(e, BPF_JNE, R1, DT_ACTIVITY_ACTIVE, out);
 	gen_process(e);
-	/* The ticket first: whoever answers it has seen the news. */
-	dt_map_value(e, R1, DT_MAP_STATE, offsetof(dt_kstate_t, held));
+	dt_map_value(e, R1, DT_MAP_STATE, offsetof(dt_kstate_t, tickets));
 	dt_alu_imm(e, BPF_MOV, R7, 1);
 	dt_atomic_add(e, 8, R1, 0, R7, true);
 	dt_alu_imm(e, BPF_ADD, R7, 1);
 	dt_store(e, 8, FP, SLOT_TICKET, R7);
-	gen_tell(e, SLOT_PID);
+	gen_tell(e);
 	dt_jump_imm(e, BPF_JEQ, R6, spared, out);
-	dt_store_imm(e, 4, FP, SLOT_OTHER, 0);
+	dt_store_imm(e, 4, FP, SLOT_WORD, 0);
 	dt_map_fd(e, R1, DT_MAP_HOLD);
 	dt_mov(e, R2, FP);
-	dt_alu_imm(e, BPF_ADD, R2, SLOT_OTHER);
+	dt_alu_imm(e, BPF_ADD, R2, SLOT_WORD);
 	dt_call(e, BPF_FUNC_map_lookup_elem);
 	dt_jump_imm(e, BPF_JEQ, R0, 0, out);
-	dt_mov(e, R7, R0);
-	/* A pointer that has been through a map is a number to the verifier. */
-	dt_map_value(e, R1, DT_MAP_STATE, offsetof(dt_kstate_t, answered));
-	dt_store(e, 8, R7, 0, R1);
-	dt_load(e, 8, R8, R7, 0);
+	dt_mov(e, R8, R0);
+	/* Its answer's address. A pointer that has been through a map is a number to the
+	 * verifier. */
+	dt_map_value(e, R1, DT_MAP_ANSWERS, 0);
+	dt_store(e, 8, R8, 0, R1);
+	dt_load(e, 8, R9, R8, 0);
+	dt_alu_imm(e, BPF_AND, R7, DT_NANSWERS - 1);
+	dt_alu_imm(e, BPF_LSH, R7, 3);
+	dt_alu_reg(e, BPF_ADD, R9, R7);
 	dt_call(e, BPF_FUNC_ktime_get_ns);
 	dt_mov(e, R4, R0);
 	dt_alu_imm(e, BPF_ADD, R4, (int32_t)ns);
-	dt_mov(e, R1, R7);
-	dt_mov(e, R2, R8);
+	dt_mov(e, R1, R8);
+	dt_mov(e, R2, R9);
 	dt_load(e, 8, R3, FP, SLOT_TICKET);
+	dt_load(e, 8, R5, FP, SLOT_CODE);
 	dt_support_call(e, DT_SUPPORT_HOLD);
 	return finish(env, e, out);
 }

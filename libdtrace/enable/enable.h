@@ -74,6 +74,7 @@ typedef struct dt_enabling {
 	dt_span_t begin_span, end_span;
 	uint64_t missed; /* firings that the kernel held back: a program within itself */
 	dt_window_t *principal, *aggregation; /* by CPU x 2 + buffer */
+	dt_window_t answers;	  /* to processes that are held: u64 by ticket */
 	bool shows_users; /* some clause records user stacks or symbols */
 	struct dt_follow *follow; /* NULL: no process is followed */
 } dt_enabling_t;

@@ -41,7 +41,7 @@
 #include "provider/provider.h"
 
 /* How long a process is held at most, in ns. */
-#define DT_HOLD_MAX 500000000
+#define DT_HOLD_MAX 1000000000
 /* A process that begins is looked at again when it has loaded its libraries, in ns. */
 #define DT_LOOK_SOON 50000000
 #define DT_LOOK_LATE 500000000
@@ -88,7 +88,7 @@ struct dt_follow {
 	dt_followed_t *processes;
 	dt_followfile_t *files;
 	dt_followlook_t *looks;
-	pid_t *told; /* processes of this turn */
+	dt_news_t *told; /* in this turn */
 	uint32_t ntold, told_capacity;
 	int64_t last_ended;
 };
@@ -151,26 +151,23 @@ int dt_follow_generate(dtrace_hdl_t *hdl, dt_enabling_t *en)
 	return follow->any ? dt_codegen_watch_fork(&en->env, &follow->fork_code) : 0;
 }
 
-/* A process of the ring buffer, once. */
 static int note_news(void *arg, void *data, size_t size)
 {
 	struct dt_follow *follow = arg;
-	uint64_t pid = 0;
 
-	memcpy(&pid, data, size < sizeof(pid) ? size : sizeof(pid));
-	for (uint32_t i = 0; i < follow->ntold; i++)
-		if (follow->told[i] == (pid_t)pid)
-			return 0;
 	if (follow->ntold == follow->told_capacity) {
 		uint32_t capacity = follow->told_capacity ? follow->told_capacity * 2 : 16;
-		pid_t *grown = realloc(follow->told, capacity * sizeof(*grown));
+		dt_news_t *grown = realloc(follow->told, capacity * sizeof(*grown));
 
 		if (!grown)
 			return -ENOMEM;
 		follow->told = grown;
 		follow->told_capacity = capacity;
 	}
-	follow->told[follow->ntold++] = (pid_t)pid;
+	memset(&follow->told[follow->ntold], 0, sizeof(dt_news_t));
+	memcpy(&follow->told[follow->ntold], data, size < sizeof(dt_news_t) ? size
+									    : sizeof(dt_news_t));
+	follow->ntold++;
 	return 0;
 }
 
@@ -474,6 +471,9 @@ void dt_follow_stop(dt_enabling_t *en)
 
 	if (!follow)
 		return;
+	/* Whoever waits now waits for nothing. */
+	if (en->answers.address)
+		memset(en->answers.address, 0xff, en->answers.size);
 	while ((process = follow->processes) != NULL) {
 		follow->processes = process->next;
 		close_link(&process->link);
@@ -619,17 +619,40 @@ static void take_due(struct dt_follow *follow)
 	int64_t now = dt_now();
 
 	while ((look = *at) != NULL) {
-		uint64_t pid = (uint64_t)look->pid;
+		dt_news_t news = {.pid = (uint64_t)look->pid};
 
 		if (look->due > now) {
 			at = &look->next;
 			continue;
 		}
 		*at = look->next;
-		note_news(follow, &pid, sizeof(pid));
+		note_news(follow, &news, sizeof(news));
 		if (!look->is_last)
 			look_again(follow, look->pid, now + DT_LOOK_LATE, true);
 		free(look);
+	}
+}
+
+/* Whether an earlier one of this turn's news was of the same process. */
+static bool is_told_before(const struct dt_follow *follow, uint32_t i)
+{
+	for (uint32_t k = 0; k < i; k++)
+		if (follow->told[k].pid == follow->told[i].pid)
+			return true;
+	return false;
+}
+
+/* Lets those go on that wait. */
+static void answer(dt_enabling_t *en, const struct dt_follow *follow)
+{
+	uint64_t *answers = en->answers.address;
+
+	for (uint32_t i = 0; i < follow->ntold; i++) {
+		uint64_t ticket = follow->told[i].ticket;
+
+		if (ticket != 0)
+			__atomic_store_n(&answers[ticket % DT_NANSWERS], ticket,
+					 __ATOMIC_RELEASE);
 	}
 }
 
@@ -637,20 +660,19 @@ int dt_follow(dtrace_hdl_t *hdl)
 {
 	dt_enabling_t *en = hdl->enabling;
 	struct dt_follow *follow = en->follow;
-	uint64_t held;
 	int err = 0;
 
 	if (!follow || en->phase != DT_PHASE_ACTIVE)
 		return 0;
-	held = __atomic_load_n(&en->state->held, __ATOMIC_ACQUIRE);
 	follow->ntold = 0;
 	ring_buffer__consume(follow->news);
 	for (uint32_t i = 0; follow->any && i < follow->ntold; i++)
-		look_again(follow, follow->told[i], dt_now() + DT_LOOK_SOON, false);
+		look_again(follow, (pid_t)follow->told[i].pid, dt_now() + DT_LOOK_SOON, false);
 	take_due(follow);
 	for (uint32_t i = 0; i < follow->ntold && err == 0; i++)
-		err = visit(hdl, en, follow->told[i]);
-	__atomic_store_n(&en->state->answered, held, __ATOMIC_RELEASE);
+		if (!is_told_before(follow, i))
+			err = visit(hdl, en, (pid_t)follow->told[i].pid);
+	answer(en, follow);
 	if (dt_now() - follow->last_ended >= DT_ENDED_RATE) {
 		follow->last_ended = dt_now();
 		release_ended(en);

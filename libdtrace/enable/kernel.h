@@ -46,13 +46,18 @@ typedef struct dt_kstate {
 	uint32_t filled;	   /* bufpolicy fill: a buffer was full */
 	uint32_t bell_wanted;	   /* a buffer's first record is to ring the bell */
 	int64_t wall_offset;	   /* walltimestamp - timestamp, ns */
-	/* Processes that hold until the consumer has seen what they bring: how many there
-	 * were; up to which they may go on. See follow.c. */
-	uint64_t held, answered;
-	uint64_t pad[11];
+	uint64_t tickets; /* of processes that have been held: follow.c */
+	uint64_t pad[12];
 } dt_kstate_t;
 
 #define DT_CPUS_OFFSET ((uint32_t)sizeof(dt_kstate_t))
+
+/* A process that may bring probes. One that waits has a ticket, from 1, and does so until its
+ * answer, answers[ticket % DT_NANSWERS], is not below it. */
+typedef struct dt_news {
+	uint64_t pid, ticket;
+} dt_news_t;
+#define DT_NANSWERS 4096u
 
 typedef enum dt_kdrop {
 	DT_KDROP_PRINCIPAL,
@@ -129,7 +134,8 @@ typedef enum dt_mapid {
 	DT_MAP_SPECS,	  /* speculations: a word of state each */
 	DT_MAP_SPECDATA,  /* their data: by speculation x CPUs + CPU */
 	DT_MAP_V8,	  /* hash: what processes' V8 tells of itself: bpf/jstack.h */
-	DT_MAP_NEWS,	  /* ring buffer: u64 numbers of processes that may bring probes */
+	DT_MAP_NEWS,	  /* ring buffer: dt_news_t */
+	DT_MAP_ANSWERS,	  /* to those that wait */
 	DT_MAP_WATCHED,	  /* hash: processes that are followed */
 	DT_MAP_HOLD,	  /* scratch of the program that holds processes */
 	DT_MAP_ASSOC	  /* the first associative array's; one each follows */

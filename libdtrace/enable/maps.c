@@ -188,6 +188,10 @@ static int make_watch(dtrace_hdl_t *hdl, dt_enabling_t *en)
 	    make_map(hdl, en, DT_MAP_WATCHED, "dt_watched", BPF_MAP_TYPE_HASH, 8, 8, DT_NWATCHED,
 		     BPF_F_NO_PREALLOC) != 0)
 		return -1;
+	if (make_array(hdl, en, DT_MAP_ANSWERS, "dt_answers", DT_NANSWERS * 8, 1,
+		       BPF_F_MMAPABLE) != 0 ||
+	    map_window(hdl, en->maps[DT_MAP_ANSWERS], &en->answers, DT_NANSWERS * 8) != 0)
+		return -1;
 	return make_array(hdl, en, DT_MAP_HOLD, "dt_hold", dt_scratch_bytes(&en->env), 1, 0);
 }
 
@@ -283,6 +287,7 @@ void dt_maps_destroy(dt_enabling_t *en)
 	}
 	unmap(&en->state_window);
 	unmap(&en->specs_window);
+	unmap(&en->answers);
 	en->state = NULL;
 	en->specs = NULL;
 	for (uint32_t i = 0; i < en->nmaps; i++)

@@ -230,8 +230,9 @@ describe('usdt', options, () => {
 		try {
 			const run = command.start(['-q', '-n',
 				'BEGIN { printf("begun\\n"); }' +
-				'victi*:static::guarded-one { @[probeprov] = count(); }' +
-				'victi*:static:fire:start { n++; } tick-50ms /n == 2/ { exit(0); }']);
+				`victi*:static::guarded-one /pid == ${victim.pid}/ { @[probeprov] = count(); }` +
+				`victi*:static:fire:start /pid == ${victim.pid}/ { n++; } ` +
+				'tick-50ms /n == 2/ { exit(0); }']);
 
 			await run.seen(/begun/);
 			victim.kill('SIGUSR1');
@@ -314,7 +315,7 @@ describe('what comes while tracing', options, () => {
 		await new Promise((resolve) => victim.stdout.once('data', resolve));
 		try {
 			const run = await traceAll(
-				`victi*:static::tick /pid != ${victim.pid}/ { printf("%d %s\\n", ppid, ` +
+				`victi*:static::tick /ppid == ${victim.pid}/ { printf("%d %s\\n", ppid, ` +
 				'probeprov == strjoin("victim", lltostr(pid)) ? "right" : probeprov); exit(0); }');
 
 			victim.kill('SIGUSR1');

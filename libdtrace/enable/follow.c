@@ -165,8 +165,8 @@ static int note_news(void *arg, void *data, size_t size)
 		follow->told_capacity = capacity;
 	}
 	memset(&follow->told[follow->ntold], 0, sizeof(dt_news_t));
-	memcpy(&follow->told[follow->ntold], data, size < sizeof(dt_news_t) ? size
-									    : sizeof(dt_news_t));
+	memcpy(&follow->told[follow->ntold], data,
+	       size < sizeof(dt_news_t) ? size : sizeof(dt_news_t));
 	follow->ntold++;
 	return 0;
 }
@@ -667,7 +667,8 @@ int dt_follow(dtrace_hdl_t *hdl)
 	follow->ntold = 0;
 	ring_buffer__consume(follow->news);
 	for (uint32_t i = 0; follow->any && i < follow->ntold; i++)
-		look_again(follow, (pid_t)follow->told[i].pid, dt_now() + DT_LOOK_SOON, false);
+		look_again(follow, (pid_t)follow->told[i].pid, dt_now() + DT_LOOK_SOON,
+			   false);
 	take_due(follow);
 	for (uint32_t i = 0; i < follow->ntold && err == 0; i++)
 		if (!is_told_before(follow, i))

@@ -164,7 +164,7 @@ check-vm:
 	BUILD=$(B) script/check-vm
 
 # What the project promises, against its peers: bench/README.md.
-BENCH_BIN := $(addprefix $(B)/bench/,timed calls compile peer peer.bpf.o)
+BENCH_BIN := $(addprefix $(B)/bench/,timed calls compile attach peer peer.bpf.o)
 
 $(B)/bench/%: bench/%.c $(B)/libdtrace.a
 	@mkdir -p $(@D)

@@ -38,13 +38,14 @@ const sleep = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
  * Runs a command to its end.
  *
  * @param {string[]} command
- * @returns {Promise<{seconds: number, kib: number, status: number}>} wall time, peak memory
+ * @returns {Promise<{seconds: number, kib: number, status: number, cpu: number}>} wall time,
+ *     peak memory, exit status, seconds on a CPU
  */
 async function timed(command) {
 	const { stdout } = await promisify(execFile)(tool('timed'), command);
-	const [ns, kib, status] = stdout.split(' ').map(Number);
+	const [ns, kib, status, us] = stdout.split(' ').map(Number);
 
-	return { seconds: ns / 1e9, kib, status };
+	return { seconds: ns / 1e9, kib, status, cpu: us / 1e6 };
 }
 
 /** The program that makes system calls on CPU: ask(line) gives its answer, a number. */

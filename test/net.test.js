@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// The providers ip and tcp, with connections and datagrams that the tests make over the loopback
+// The providers ip, tcp and udp, with connections and datagrams that the tests make over the loopback
 // device. What is traced is told from everybody else's by the port, which the kernel chooses.
 'use strict';
 
@@ -134,6 +134,50 @@ for (const host of hosts) {
 			assert.match(lines[1],
 				new RegExp(`^connect-refused ${version} ${host} [1-9]\\d* ${host} ${port}$`));
 		});
+	});
+}
+
+for (const host of hosts) {
+	const version = host.includes(':') ? 6 : 4;
+
+	test(`segments are sent and received over ${host}`, { skip: command.skip }, async (t) => {
+		const port = await serve(t, host);
+		let clientPort;
+		const lines = await trace(
+			'tcp:::send, tcp:::receive ' +
+			`/args[4]->tcp_sport == ${port} || args[4]->tcp_dport == ${port}/ ` +
+			'{ printf("%s v%d %s %s %d %d %d %s %s %d %d\\n", probename, args[2]->ip_ver, ' +
+			'args[2]->ip_saddr, args[2]->ip_daddr, args[4]->tcp_sport, args[4]->tcp_dport, ' +
+			'args[4]->tcp_flags, args[3]->tcps_laddr, args[3]->tcps_raddr, ' +
+			'args[3]->tcps_lport, args[2]->ip_plength - args[4]->tcp_offset); }',
+			async () => { clientPort = await talk(host, port); },
+			/(receive .* (17|25) [^]*){2}/); /* FIN of both */
+		const segment = (name, from, to, flags, size) => `${name} v${version} ${host} ${host} ` +
+			`${from} ${to} ${flags} ${host} ${host} ${name === 'send' ? from : to} ${size}`;
+		const [SYN, ACK, PUSH] = [2, 16, 8];
+
+		assert.deepStrictEqual(lines.slice(0, 6), [
+			[clientPort, port, SYN, 0], [port, clientPort, SYN | ACK, 0],
+			[clientPort, port, ACK, 0],
+		].flatMap((words) => [segment('send', ...words), segment('receive', ...words)]));
+		assert.ok(lines.includes(segment('send', clientPort, port, PUSH | ACK, 5)));
+		assert.ok(lines.includes(segment('receive', port, clientPort, PUSH | ACK, 5)));
+	});
+
+	test(`datagrams are sent and received over ${host}`, { skip: command.skip }, async (t) => {
+		const socket = await open(t, host);
+		const { port } = socket.address();
+		const lines = await trace(
+			`udp:::send, udp:::receive /args[4]->udp_dport == ${port}/ ` +
+			'{ printf("%s v%d %s %s %d %d %d %s %s %d %d\\n", probename, args[2]->ip_ver, ' +
+			'args[2]->ip_saddr, args[2]->ip_daddr, args[4]->udp_sport, args[4]->udp_length, ' +
+			'args[2]->ip_plength, args[3]->udps_laddr, args[3]->udps_raddr, ' +
+			'args[3]->udps_lport, args[3]->udps_rport); }',
+			() => send(socket, host, [1, 1000]), /receive[^]*receive .*\n/);
+
+		assert.deepStrictEqual(lines, [['send', 9], ['receive', 9], ['send', 1008],
+			['receive', 1008]].map(([name, size]) => `${name} v${version} ${host} ${host} ` +
+			`${port} ${size} ${size} ${host} ${host} ${port} ${port}`));
 	});
 }
 

@@ -128,7 +128,7 @@ describe('what the kernel does not give', options, () => {
 		'sched:::enqueue': /no tracepoint that names the thread/,
 		'io:::wait-start': /no tracepoint where a thread waits/,
 		'lockstat:::adaptive-acquire': /no tracepoints where locks/,
-		'tcp:::send': /no tracepoint at every segment/,
+		'tcp:::accept-refused': /does not tell refused connections/,
 	};
 
 	for (const [description, reason] of Object.entries(reasons))

@@ -34,6 +34,33 @@ static void gen_fetch(dt_cg_t *cg, int helper, int size, int dst)
 	cg->stack = mark;
 }
 
+/* R3 = the network header of a packet: head + network_header, which is 16 bits. */
+static void gen_network_header(dt_cg_t *cg, const dt_argsource_t *s)
+{
+	dt_emit_t *e = cg->e;
+	int mark = cg->stack, slot = dt_stack_alloc(cg, 8);
+
+	dt_load(e, 8, R1, FP, DT_FRAME_CTX);
+	dt_load(e, 8, R3, R1, (int)s->base);
+	dt_alu_imm(e, BPF_ADD, R3, (int32_t)s->offset2);
+	gen_fetch(cg, BPF_FUNC_probe_read_kernel, 2, R1);
+	dt_store(e, 8, FP, slot, R1);
+	dt_load(e, 8, R1, FP, DT_FRAME_CTX);
+	dt_load(e, 8, R3, R1, (int)s->base);
+	dt_alu_imm(e, BPF_ADD, R3, (int32_t)s->offset);
+	gen_fetch(cg, BPF_FUNC_probe_read_kernel, 8, R3);
+	dt_load(e, 8, R1, FP, slot);
+	dt_alu_reg(e, BPF_ADD, R3, R1);
+	cg->stack = mark;
+}
+
+static void gen_packet(dt_cg_t *cg, const dt_argsource_t *s, int dst)
+{
+	gen_network_header(cg, s);
+	dt_alu_imm(cg->e, BPF_ADD, R3, (int32_t)s->offset3);
+	gen_fetch(cg, BPF_FUNC_probe_read_kernel, s->size ? s->size : 8, dst);
+}
+
 /* The pointers on the way to a value in memory, and the value. */
 static void gen_memory(dt_cg_t *cg, const dt_argsource_t *s, int dst)
 {
@@ -132,6 +159,9 @@ void dt_gen_argument(dt_cg_t *cg, const dt_argsource_t *s, int dst)
 	case DT_ARG_KREAD2:
 	case DT_ARG_UREAD:
 		gen_memory(cg, s, dst);
+		break;
+	case DT_ARG_KPACKET:
+		gen_packet(cg, s, dst);
 		break;
 	case DT_ARG_FUNCARG:
 	case DT_ARG_FUNCRET:

@@ -71,6 +71,16 @@ inline struct iphdr *dt_ip4[struct sk_buff *S] = arg6 != 0 ? (struct iphdr *)arg
 inline struct ipv6hdr *dt_ip6[struct sk_buff *S] = arg6 != 0 ? (struct ipv6hdr *)arg6 :
 	(struct ipv6hdr *)(S->head + S->network_header);
 
+/* Where what is in the packet begins. */
+inline uintptr_t dt_ip_payload[struct sk_buff *S] = (uintptr_t)dt_ip4[S] +
+	(dt_ip4[S]->version == 4 ? dt_ip4[S]->ihl * 4 : sizeof(struct ipv6hdr));
+
+inline string dt_ip_saddr[struct sk_buff *S] = dt_ip4[S]->version == 4 ?
+	inet_ntoa(&dt_ip4[S]->saddr) : inet_ntoa6(&dt_ip6[S]->saddr);
+
+inline string dt_ip_daddr[struct sk_buff *S] = dt_ip4[S]->version == 4 ?
+	inet_ntoa(&dt_ip4[S]->daddr) : inet_ntoa6(&dt_ip6[S]->daddr);
+
 inline string dt_ip_protocol[int P] =
 	P == IPPROTO_TCP ? "TCP" : P == IPPROTO_UDP ? "UDP" : P == IPPROTO_ICMP ? "ICMP" :
 	P == IPPROTO_ICMPV6 ? "IPV6-ICMP" : P == IPPROTO_IGMP ? "IGMP" :
@@ -89,10 +99,8 @@ translator ipinfo_t < struct sk_buff *S > {
 	ip_ver = dt_ip4[S]->version;
 	ip_plength = dt_ip4[S]->version == 4 ? ntohs(dt_ip4[S]->tot_len) - dt_ip4[S]->ihl * 4 :
 	    ntohs(dt_ip6[S]->payload_len);
-	ip_saddr = dt_ip4[S]->version == 4 ? inet_ntoa(&dt_ip4[S]->saddr) :
-	    inet_ntoa6(&dt_ip6[S]->saddr);
-	ip_daddr = dt_ip4[S]->version == 4 ? inet_ntoa(&dt_ip4[S]->daddr) :
-	    inet_ntoa6(&dt_ip6[S]->daddr);
+	ip_saddr = dt_ip_saddr[S];
+	ip_daddr = dt_ip_daddr[S];
 };
 
 translator ifinfo_t < struct sk_buff *S > {

@@ -137,6 +137,32 @@ translator tcpsinfo_t < struct sock *S > {
 	tcps_retransmit = ((struct tcp_sock *)S)->retrans_out != 0;
 };
 
+/* Of a segment. */
+inline struct tcphdr *dt_tcp[struct sk_buff *S] = (struct tcphdr *)dt_ip_payload[S];
+
+/* The connection of a segment that comes is not known yet. */
+translator tcpsinfo_t < struct sk_buff *S > {
+	tcps_addr = (uintptr_t)S->sk;
+	tcps_lport = ntohs(arg6 != 0 ? dt_tcp[S]->dest : dt_tcp[S]->source);
+	tcps_rport = ntohs(arg6 != 0 ? dt_tcp[S]->source : dt_tcp[S]->dest);
+	tcps_laddr = arg6 != 0 ? dt_ip_daddr[S] : dt_ip_saddr[S];
+	tcps_raddr = arg6 != 0 ? dt_ip_saddr[S] : dt_ip_daddr[S];
+	tcps_state = S->sk == NULL ? 0 : S->sk->__sk_common.skc_state;
+};
+
+translator tcpinfo_t < struct sk_buff *S > {
+	tcp_sport = ntohs(dt_tcp[S]->source);
+	tcp_dport = ntohs(dt_tcp[S]->dest);
+	tcp_seq = ntohl(dt_tcp[S]->seq);
+	tcp_ack = ntohl(dt_tcp[S]->ack_seq);
+	tcp_offset = dt_tcp[S]->doff * 4;
+	tcp_flags = *((uint8_t *)dt_tcp[S] + 13);
+	tcp_window = ntohs(dt_tcp[S]->window);
+	tcp_checksum = ntohs(dt_tcp[S]->check);
+	tcp_urgent = ntohs(dt_tcp[S]->urg_ptr);
+	tcp_hdr = (uintptr_t)dt_tcp[S];
+};
+
 translator tcplsinfo_t < int N > {
 	tcps_state = N;
 };
@@ -150,6 +176,10 @@ provider tcp {
 	    (pktinfo_t *c, csinfo_t *c, ipinfo_t *c, tcpsinfo_t *s, tcpinfo_t *s);
 	probe connect__request(void *p, struct sock *c, void *i, struct sock *s, int n, int o) :
 	    (pktinfo_t *c, csinfo_t *c, ipinfo_t *c, tcpsinfo_t *s, tcpinfo_t *s);
+	probe receive(struct sk_buff *p) : (pktinfo_t *p, csinfo_t *p, ipinfo_t *p,
+	    tcpsinfo_t *p, tcpinfo_t *p);
+	probe send(struct sk_buff *p) : (pktinfo_t *p, csinfo_t *p, ipinfo_t *p,
+	    tcpsinfo_t *p, tcpinfo_t *p);
 	probe state__change(void *p, struct sock *c, void *i, struct sock *s, int n, int o) :
 	    (void *p, csinfo_t *c, void *i, tcpsinfo_t *s, void *i, tcplsinfo_t *o);
 };

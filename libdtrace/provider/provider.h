@@ -24,6 +24,9 @@ typedef enum dt_argkind {
 	DT_ARG_CTX,   /* the context at offset */
 	DT_ARG_KREAD, /* kernel memory at offset from the pointer at context + base */
 	DT_ARG_KREAD2, /* kernel memory at offset2 from the pointer that KREAD gives */
+	DT_ARG_KPACKET, /* kernel memory at offset3 from the network header of the struct
+			 * sk_buff at context + base, in which head is at offset and
+			 * network_header at offset2 */
 	DT_ARG_UREAD, /* user memory at offset from the pointer at context + base, and the
 		       * word at context + offset2 times scale */
 	DT_ARG_FUNCARG, /* argument offset of the kernel function that is entered or left */
@@ -44,7 +47,7 @@ typedef struct dt_argsource {
 	bool is_negated;
 	bool is_status; /* an exit code, from which CLD_EXITED, _KILLED or _DUMPED is made */
 	uint8_t scale;	/* UREAD: what the index register is multiplied by; 0: there is none */
-	uint32_t base, offset, offset2;
+	uint32_t base, offset, offset2, offset3;
 	int64_t value;	/* CONST; otherwise added to it */
 } dt_argsource_t;
 

@@ -3,11 +3,14 @@
  * provider/tcp.c - the provider tcp: connections as they are asked for, made, refused, and go
  * from state to state. arg1 and arg3 are the connection's struct sock; while the probe fires it
  * still has the state before the change, which arg5 is too; arg4 is the state after it.
+ *
+ * Segments are packets as the provider ip sees them, before it is known to which connection
+ * those belong that come; see packet.h. arg0 to arg4 are the packet's sk_buff.
  */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
-#include "provider/tracepoint.h"
+#include "provider/packet.h"
 
 #define SOCK {DT_TP_P(0), "struct sock *", NULL}
 #define NOTHING {{.root = DT_TP_CONST}, "void *", NULL}
@@ -29,7 +32,7 @@ static const dt_tpcondition_t is_asking[] = {
     END,
 };
 
-#define NO_SEGMENTS "the kernel has no tracepoint at every segment"
+DT_PACKET_CONDITIONS(IPPROTO_TCP);
 
 static const dt_tpprobe_t dt_tcp_table[] = {
     {.name = "accept-established", .tracepoint = "inet_sock_set_state", .minparams = 3,
@@ -45,8 +48,7 @@ static const dt_tpprobe_t dt_tcp_table[] = {
      .context = DT_CONTEXT_ANY, .conditions = is_tcp, .args = ARGS},
     {.name = "accept-refused",
      .missing = "the kernel does not tell refused connections from other resets"},
-    {.name = "receive", .missing = NO_SEGMENTS},
-    {.name = "send", .missing = NO_SEGMENTS},
+    DT_PACKET_ENTRIES,
     {.name = NULL},
 };
 

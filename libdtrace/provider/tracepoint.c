@@ -126,6 +126,20 @@ static int dt_tp_member(dtrace_hdl_t *hdl, const char *structure, const char *pa
 	return 0;
 }
 
+static int dt_tp_packet(dtrace_hdl_t *hdl, const dt_tpvalue_t *value, dt_argsource_t *source)
+{
+	dt_type_t *type;
+
+	source->kind = DT_ARG_KPACKET;
+	source->base = value->param * 8;
+	if (dt_tp_member(hdl, "sk_buff", "head", &source->offset, &type) != 0 ||
+	    dt_tp_member(hdl, "sk_buff", "network_header", &source->offset2, &type) != 0 ||
+	    dt_tp_member(hdl, value->structure, value->member, &source->offset3, &type) != 0)
+		return -1;
+	dt_tp_extend(hdl, source, type);
+	return 0;
+}
+
 static int dt_tp_source(dtrace_hdl_t *hdl, const dt_tpvalue_t *value, dt_type_t *const *params,
 			dt_argsource_t *source)
 {
@@ -158,6 +172,8 @@ static int dt_tp_source(dtrace_hdl_t *hdl, const dt_tpvalue_t *value, dt_type_t 
 		source->kind = DT_ARG_KREAD;
 		source->offset = value->param;
 		return 0;
+	case DT_TP_PACKET:
+		return dt_tp_packet(hdl, value, source);
 	case DT_TP_PARAM:
 		break;
 	}

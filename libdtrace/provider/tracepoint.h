@@ -31,6 +31,8 @@ typedef enum dt_tproot {
 	DT_TP_TID,
 	DT_TP_PID,
 	DT_TP_CONST,   /* value */
+	DT_TP_PACKET,  /* member of structure, the network header of the struct sk_buff that
+			* parameter number param is */
 	DT_TP_SYMBOL   /* the address of the kernel symbol member */
 } dt_tproot_t;
 
@@ -99,6 +101,10 @@ _Static_assert(DT_PROBE_TABLES_END <= DT_PROBE_SDT, "the tables' numbers reach i
 #define DT_TP_MM(n, s, m, s2, m2)                                                          \
 	{.root = DT_TP_PARAM, .param = (n), .structure = (s), .member = (m),               \
 	 .structure2 = (s2), .member2 = (m2)}
+
+/* A member of the network header of the struct sk_buff that parameter n is. */
+#define DT_TP_HEADER(n, s, m)                                                              \
+	{.root = DT_TP_PACKET, .param = (n), .structure = (s), .member = (m)}
 
 /* provide(), describe() and missing() of a provider with a table, which ends with an entry
  * without a name. */

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* provider/udp.c - the provider udp: none of its probes is there; see ip.c for packets. */
-#include "provider/tracepoint.h"
+/*
+ * provider/udp.c - the provider udp: packets of UDP, as the provider ip sees them; see packet.h.
+ * arg0 to arg4 are the packet's sk_buff.
+ */
+#include <netinet/in.h>
 
-#define NO_DATAGRAMS "the kernel has no tracepoint at every datagram"
+#include "provider/packet.h"
+
+DT_PACKET_CONDITIONS(IPPROTO_UDP);
 
 static const dt_tpprobe_t dt_udp_table[] = {
-    {.name = "receive", .missing = NO_DATAGRAMS},
-    {.name = "send", .missing = NO_DATAGRAMS},
+    DT_PACKET_ENTRIES,
     {.name = NULL},
 };
 

@@ -132,6 +132,14 @@ size_t dt_procs_descriptors(const dtrace_hdl_t *hdl, struct pollfd *fds, size_t 
 	return n;
 }
 
+bool dt_process_has_ended(pid_t pid)
+{
+	char path[32], program[8];
+
+	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
+	return readlink(path, program, sizeof(program)) < 0 && errno == ENOENT;
+}
+
 size_t dt_procs_pids(const dtrace_hdl_t *hdl, pid_t *pids, size_t max)
 {
 	size_t n = 0;

@@ -32,6 +32,8 @@ pid_t dt_target_pid(const dtrace_hdl_t *);
 int dt_procs_poll(dtrace_hdl_t *);
 /* Descriptors that poll readable when one of them ends: up to max, how many. */
 size_t dt_procs_descriptors(const dtrace_hdl_t *, struct pollfd *, size_t max);
+/* Whether any process has ended, even if its parent does not know it yet. */
+bool dt_process_has_ended(pid_t);
 /* Those that have not ended: up to max, how many. */
 size_t dt_procs_pids(const dtrace_hdl_t *, pid_t *, size_t max);
 /* Releases all of them, as dtrace_proc_release(). */

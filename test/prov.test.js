@@ -280,7 +280,8 @@ describe('what comes while tracing', options, () => {
 
 	/** A command that traces the static probes of all processes of the test program. */
 	async function traceAll(text) {
-		const run = command.start(['-Zq', '-n', 'BEGIN { printf("begun\\n"); }' + text]);
+		const run = command.start(['-Zq', '-x', 'switchrate=50hz', '-n',
+			'BEGIN { printf("begun\\n"); }' + text]);
 
 		await run.seen(/begun/);
 		return run;

@@ -368,15 +368,6 @@ static int follow_process(dtrace_hdl_t *hdl, dt_enabling_t *en, pid_t pid, bool 
 			: hold_at_beginning(hdl, en, pid, true);
 }
 
-/* Whether the process has ended, if only its parent does not know yet. */
-static bool has_ended(pid_t pid)
-{
-	char path[32], program[8];
-
-	snprintf(path, sizeof(path), "/proc/%d/exe", (int)pid);
-	return readlink(path, program, sizeof(program)) < 0 && errno == ENOENT;
-}
-
 /* Takes back what an ended process has brought. */
 static void release_process(dt_enabling_t *en, dt_followed_t *process)
 {
@@ -402,7 +393,7 @@ static void release_ended(dt_enabling_t *en)
 	dt_followed_t **at = &en->follow->processes, *process;
 
 	while ((process = *at) != NULL) {
-		if (!has_ended(process->pid)) {
+		if (!dt_process_has_ended(process->pid)) {
 			at = &process->next;
 			continue;
 		}
@@ -547,7 +538,7 @@ static int enable_found(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_enabled_t *foun
 		dt_emit_free(&p->code);
 	}
 	/* A process may end at any time. */
-	return err == 0 || has_ended(pid) ? 0 : -1;
+	return err == 0 || dt_process_has_ended(pid) ? 0 : -1;
 }
 
 /* Enables the probes of a process that are new. *any: a glob means one of them. */

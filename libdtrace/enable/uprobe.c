@@ -22,6 +22,7 @@
 #include <unistd.h>
 
 #include "enable/enable.h"
+#include "proc.h"
 
 /* Of <linux/bpf.h>, where that is older than the kernel. */
 #define DT_BPF_TRACE_UPROBE_MULTI 48
@@ -186,16 +187,6 @@ static bool is_about_place(int error)
 	       error == -DT_ENOTSUPP || error == -EIO || error == -EEXIST;
 }
 
-/* Whether the process of a place has ended since its probes were found: globs find processes
- * that nobody waits for. Also of one that has not been waited for nothing can be traced. */
-static bool has_ended(pid_t pid)
-{
-	char link[32], program[1];
-
-	snprintf(link, sizeof(link), "/proc/%d/exe", pid);
-	return pid != 0 && readlink(link, program, sizeof(program)) < 0 && errno == ENOENT;
-}
-
 /* The kernel refuses a whole set for one instruction that it cannot replace: such a one is
  * found by halving. */
 static void attach_run(dt_siterun_t *run, uint32_t from, uint32_t n)
@@ -208,7 +199,8 @@ static void attach_run(dt_siterun_t *run, uint32_t from, uint32_t n)
 		run->program->links[run->program->nlinks++] = fd;
 		return;
 	}
-	if ((fd == -ENOENT || fd == -ESRCH) && has_ended(run->sites[from]->pid))
+	/* A process that a glob has found may end before it is attached to. */
+	if (run->sites[from]->pid != 0 && dt_process_has_ended(run->sites[from]->pid))
 		return;
 	if (n == 1 || !is_about_place(fd)) {
 		run->error = -fd;

@@ -15,7 +15,7 @@ const { Flame } = require('./flamegraph');
 const PAUSE = 0.25; /* seconds from one reading to the next */
 
 /* What Node.js is told so that it writes down its JavaScript functions' names. */
-const NAMING = '--perf-basic-prof-only-functions';
+const NAMING = '--perf-basic-prof-only-functions --interpreted-frames-native-stack';
 
 const program = (rate, predicate) => `
 	profile-${rate}
@@ -29,13 +29,15 @@ class Names {
 	#known = new Map();
 
 	of(frame, kind) {
-		const { address, symbol, module } = frame;
+		const { address, symbol, module, file, line } = frame;
 
 		if (symbol === null) {
 			return this.#known.get(address) ??
 			    { name: `[${module ?? 'unknown'}]`, kind: 'unknown' };
 		}
-		const name = javascript(symbol) ?? { name: symbol, kind, detail: module ?? '' };
+		const name = file === undefined ?
+		    fromMap(symbol) ?? { name: symbol, kind, detail: module ?? '' } :
+		    { name: symbol, kind: 'js', detail: line === undefined ? file : `${file}:${line}` };
 
 		this.#known.set(address, name);
 		return name;
@@ -43,10 +45,10 @@ class Names {
 }
 
 /*
- * "JS:*handle /srv/app.js:10:3" is how V8 writes a function down; the sign tells how it is
+ * Of a perf map: "JS:*handle /srv/app.js:10:3" is how V8 writes a function down; the sign tells how it is
  * compiled. Frames are told apart by function, not by that.
  */
-function javascript(symbol) {
+function fromMap(symbol) {
 	const match = /^(?:JS|Function|LazyCompile|Script|Eval):[*^~+]?(\S*) ?(.*)$/.exec(symbol);
 
 	return match && { name: match[1] || '(anonymous)', kind: 'js', detail: match[2] };
@@ -125,7 +127,7 @@ function summary(session, flame, out, isNamed) {
 		lines.push(`${share.padStart(6)}%  ${name}${kind === 'native' ? '' : ` [${kind}]`}`);
 	}
 	if (!isNamed && !flame.hottest().some(({ kind }) => kind === 'js'))
-		lines.push('', `no JavaScript names: start the process with node ${NAMING}`);
+		lines.push('', `no JavaScript names: start the process with`, `node ${NAMING}`);
 	return lines;
 }
 
@@ -136,7 +138,8 @@ module.exports = {
 Samples the stacks of a process, or of a command and what it starts, and draws them as a
 flame graph, an SVG file that browsers show: callers below, as wide as their share of the
 time. JavaScript functions have names in processes that were started with
-node ${NAMING}; a COMMAND is. Ctrl-C ends it.`,
+node ${NAMING}
+as a COMMAND is. Ctrl-C ends it.`,
 	options: {
 		out: { type: 'string', short: 'o', value: 'FILE', default: 'flame.svg', help: 'the drawing (flame.svg)' },
 		rate: { type: 'string', short: 'r', value: 'N', default: '99', help: 'samples a second on each CPU (99)' },

@@ -37,6 +37,8 @@
 	}
 
 	function draw() {
+		if (columns.length === 0)
+			return;
 		const context = canvas.getContext('2d');
 
 		shown = choose();

@@ -348,7 +348,7 @@ test('flame: a command, with the names of its JavaScript functions', () =>
 
 		assert.equal(status, 0);
 		assert.match(stdout, /hotLoop \[js\]/);
-		assert.match(svg, /<title>hotLoop \(\[eval\]:2:\d+\): \d+ samples, [\d.]+%<\/title><rect class="js"/);
+		assert.match(svg, /<title>hotLoop \(\[eval\].*\): \d+ samples, [\d.]+%<\/title><rect class="js"/);
 		assert.ok(isWellFormed(svg));
 		assert.deepEqual(fs.readdirSync(directory), ['f.svg']);
 	}));
@@ -363,7 +363,7 @@ test('flame: a process that tells no names', () => withDirectory(async (director
 	nameless.child.kill('SIGKILL');
 	await nameless.done;
 	assert.match(stdout, /^process \d+: [1-9]\d* samples, drawn in /m);
-	assert.match(stdout, /^no JavaScript names: start the process with node --perf-basic-prof/m);
+	assert.match(stdout, /^no JavaScript names: start the process with\nnode --perf-basic-prof/m);
 	assert.ok(isWellFormed(fs.readFileSync(file, 'utf8')));
 }));
 

@@ -20,7 +20,7 @@ const PROGRAM = `
 	/pid == $target && tid == pid && begun && timestamp - begun > 100000000/
 	{
 		trace(0);
-		jstack(64);
+		jstack(64, 2048);
 	}
 
 	syscall::epoll_*wait:entry
@@ -37,10 +37,10 @@ const PROGRAM = `
 
 /* The innermost JavaScript function that is not Node's own. */
 function functionOf(stack) {
-	const names = stack.map(({ symbol, file, line }) => (file ? `${symbol} at ${file}:${line}` : symbol))
-	    .filter((name) => / at |^JS:/.test(name));
+	const frame = stack.find(({ file }) => file && !file.startsWith('node:')) ??
+	    stack.find(({ file }) => file);
 
-	return names.find((name) => !name.includes(' node:')) ?? names[0] ?? 'native code';
+	return frame ? `${frame.symbol} at ${frame.file}:${frame.line}` : 'native code';
 }
 
 async function main(pid) {

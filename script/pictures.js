@@ -187,8 +187,7 @@ async function drawPage(pid) {
 }
 
 async function main() {
-	const server = run('--perf-basic-prof-only-functions', '--interpreted-frames-native-stack',
-	    'examples/stalling-server.js', '--every', '3');
+	const server = run('examples/stalling-server.js', '--every', '3');
 	const [, url] = await prints(server, /(http:\S+)/);
 	const { pid } = server;
 	const connect = `'const to = (...where) => require("net").connect(...where).on("error", () => {})` +
@@ -216,7 +215,6 @@ async function main() {
 main().finally(() => {
 	for (const child of started)
 		child.kill();
-	fs.rmSync(`/tmp/perf-${started[0]?.pid}.map`, { force: true });
 }).catch((error) => {
 	console.error(error.message);
 	process.exitCode = 1;

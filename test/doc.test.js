@@ -73,9 +73,8 @@ function startLine(line, variables) {
 
 /** The demo server, stalling every other second, and what its users see of it. */
 async function demo(...options) {
-	const server = command.start(['--perf-basic-prof-only-functions',
-		'--interpreted-frames-native-stack', path.join(root, 'examples', 'stalling-server.js'),
-		'--every', '2', ...options], { file: process.execPath, cwd: directory, limit: 240000 });
+	const server = command.start([path.join(root, 'examples', 'stalling-server.js'), '--every', '2',
+		...options], { file: process.execPath, cwd: directory, limit: 240000 });
 	const [, url] = await server.seen(/(http:\S+)/);
 	const users = command.start([path.join(root, 'examples', 'ask.js'), url],
 		{ file: process.execPath, limit: 240000 });
@@ -89,7 +88,6 @@ async function demo(...options) {
 			server.child.kill('SIGTERM');
 			users.child.kill('SIGKILL');
 			await Promise.all([server.done, users.done]);
-			fs.rmSync(`/tmp/perf-${server.child.pid}.map`, { force: true });
 		},
 	};
 }

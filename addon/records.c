@@ -196,6 +196,23 @@ static int take_memory(da_consumer_t *c, const dtrace_probedata_t *data,
 	return take_value(c, data, &asked);
 }
 
+#if defined(DTRACEACT_PCAP) && defined(DTRACE_EXTENSIONS)
+/* pcap(): the packet, without what is told of it. */
+static int take_packet(da_consumer_t *c, const dtrace_probedata_t *data,
+		       const dtrace_recdesc_t *rec)
+{
+	dtrace_recdesc_t bytes = *rec;
+	dtrace_probedata_t at = *data;
+	dtrace_packet_t packet;
+
+	memcpy(&packet, data->dtpda_data, sizeof(packet));
+	bytes.dtrd_action = DTRACEACT_TRACEMEM;
+	bytes.dtrd_size = packet.dtpk_captured;
+	at.dtpda_data += sizeof(packet);
+	return take_value(c, &at, &bytes);
+}
+#endif
+
 #ifdef DTRACEACT_PRINT
 static int take_print(da_consumer_t *c, const dtrace_probedata_t *data,
 		      const dtrace_recdesc_t *rec)
@@ -259,6 +276,10 @@ static int take_record(const dtrace_probedata_t *data, const dtrace_recdesc_t *r
 	switch (rec->dtrd_action) {
 	case DTRACEACT_TRACEMEM:
 		return c->is_whole ? take_memory(c, data, rec) : await_text(c);
+#if defined(DTRACEACT_PCAP) && defined(DTRACE_EXTENSIONS)
+	case DTRACEACT_PCAP:
+		return c->is_whole ? take_packet(c, data, rec) : await_text(c);
+#endif
 #ifdef DTRACEACT_PRINT
 	case DTRACEACT_PRINT:
 		return c->is_whole ? take_print(c, data, rec) : await_text(c);

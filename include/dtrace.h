@@ -243,6 +243,17 @@ typedef struct dtrace_aggdesc {
 	dtrace_recdesc_t dtagd_rec[1]; /* dtagd_nrecs of them */
 } dtrace_aggdesc_t;
 
+/*
+ * What pcap() has recorded: this, and then the beginning of the packet. Extension.
+ */
+typedef struct dtrace_packet {
+	uint64_t dtpk_time;	/* ns since 1970 */
+	uint32_t dtpk_length;	/* bytes of the packet */
+	uint32_t dtpk_captured; /* bytes that follow */
+	int32_t dtpk_linktype;	/* as in pcap files: PCAP_ETHERNET is 1 */
+	uint32_t dtpk_pad;
+} dtrace_packet_t;
+
 typedef enum dtrace_flowkind {
 	DTRACEFLOW_ENTRY,
 	DTRACEFLOW_RETURN,

@@ -68,7 +68,7 @@ export type Printed = number | bigint | string | boolean | null | Printed[] |
 
 /**
  * What a clause records: an integer (a bigint beyond 2^53, with the option `bigint`), text,
- * a stack's frames, the bytes of tracemem(), a struct or an array, or what print() was given.
+ * a stack's frames, the bytes of tracemem() and of pcap(), a struct or an array, or what print() was given.
  */
 export type Value = number | bigint | string | Frame[] | Buffer | Printed;
 

@@ -277,6 +277,78 @@ static void gen_tracemem(dt_cg_t *cg, const dt_node_t *call)
 	cg->stack = mark;
 }
 
+/* A member of the socket buffer whose address is in a slot; returns the slot of its value. */
+static int gen_packet_member(dt_cg_t *cg, int packet, const char *name)
+{
+	int slot = dt_stack_alloc(cg, 8);
+	uint32_t offset, size;
+
+	if (dt_kernel_member(cg->env->hdl, "sk_buff", name, &offset, &size) != 0) {
+		cg->failed = true;
+		return slot;
+	}
+	dt_store_imm(cg->e, 8, FP, slot, 0);
+	dt_mov(cg->e, R1, FP);
+	dt_alu_imm(cg->e, BPF_ADD, R1, slot);
+	dt_alu_imm(cg->e, BPF_MOV, R2, (int32_t)size);
+	dt_load(cg->e, 8, R3, FP, packet);
+	dt_alu_imm(cg->e, BPF_ADD, R3, (int32_t)offset);
+	dt_call(cg->e, BPF_FUNC_probe_read_kernel);
+	dt_fault_if_negative(cg, DTRACEFLT_BADADDR, -1, packet);
+	return slot;
+}
+
+/* R0 = walltimestamp. */
+static void gen_time(dt_cg_t *cg)
+{
+	dt_call(cg->e, BPF_FUNC_ktime_get_ns);
+	dt_map_value(cg->e, R1, DT_MAP_STATE, offsetof(dt_kstate_t, wall_offset));
+	dt_load(cg->e, 8, R2, R1, 0);
+	dt_alu_reg(cg->e, BPF_ADD, R0, R2);
+}
+
+/*
+ * pcap(): a dtrace_packet_t, and the packet from skb->data on, as far as it is in one piece
+ * (skb->len - skb->data_len; the rest is in pages, and the headers never are) and as there
+ * is room.
+ */
+static void gen_pcap(dt_cg_t *cg, const dt_node_t *call)
+{
+	dt_emit_t *e = cg->e;
+	const dt_field_t *f = next_field(cg);
+	int32_t room = (int32_t)(f->rec.dtrd_size - sizeof(dtrace_packet_t));
+	int mark = cg->stack, packet = dt_gen_to_slot(cg, call->list), at;
+	int link = call->list->next ? dt_gen_to_slot(cg, call->list->next) : 0;
+	int length = gen_packet_member(cg, packet, "len");
+	int paged = gen_packet_member(cg, packet, "data_len");
+	int data = gen_packet_member(cg, packet, "data");
+	int fits = dt_label_new(e), none = dt_label_new(e);
+
+	gen_time(cg);
+	at = gen_field(cg, f);
+	dt_store(e, 8, R1, at + (int)offsetof(dtrace_packet_t, dtpk_time), R0);
+	dt_load(e, 8, R2, FP, length);
+	dt_store(e, 4, R1, at + (int)offsetof(dtrace_packet_t, dtpk_length), R2);
+	dt_alu_imm(e, BPF_MOV, R3, 1); /* Ethernet */
+	if (link)
+		dt_load(e, 8, R3, FP, link);
+	dt_store(e, 4, R1, at + (int)offsetof(dtrace_packet_t, dtpk_linktype), R3);
+	dt_store_imm(e, 4, R1, at + (int)offsetof(dtrace_packet_t, dtpk_pad), 0);
+	dt_load(e, 8, R3, FP, paged);
+	dt_alu_reg(e, BPF_SUB, R2, R3);
+	dt_jump_imm(e, BPF_JLE, R2, room, fits);
+	dt_alu_imm(e, BPF_MOV, R2, room);
+	dt_label_here(e, fits);
+	dt_store(e, 4, R1, at + (int)offsetof(dtrace_packet_t, dtpk_captured), R2);
+	dt_jump_imm(e, BPF_JEQ, R2, 0, none);
+	dt_alu_imm(e, BPF_ADD, R1, at + (int)sizeof(dtrace_packet_t));
+	dt_load(e, 8, R3, FP, data);
+	dt_gen_read_call(cg, BPF_FUNC_probe_read_kernel);
+	dt_fault_if_negative(cg, DTRACEFLT_BADADDR, -1, data);
+	dt_label_here(e, none);
+	cg->stack = mark;
+}
+
 /* ---- Actions that change something ------------------------------------------------- */
 
 /* stop(), raise(): a signal to the process that fired the probe. */
@@ -357,6 +429,9 @@ void dt_gen_action(dt_cg_t *cg, const dt_stmt_t *s)
 		break;
 	case DT_ACTION_TRACEMEM:
 		gen_tracemem(cg, call);
+		break;
+	case DT_ACTION_PCAP:
+		gen_pcap(cg, call);
 		break;
 	case DT_ACTION_PRINTF:
 	case DT_ACTION_SYSTEM:

@@ -349,6 +349,25 @@ static void plan_tracemem(planner_t *p, const dt_node_t *call)
 	place_field(p, f);
 }
 
+/* What a packet may take of a record at most, in bytes. */
+#define PCAPSIZE_MAX 65536
+
+static void plan_pcap(planner_t *p)
+{
+	uint64_t size = (uint64_t)p->env->hdl->options[DT_OPT_PCAPSIZE];
+	dt_field_t *f = add_field(p, DTRACEACT_PCAP);
+
+	if (!f)
+		return;
+	if (size > PCAPSIZE_MAX)
+		size = PCAPSIZE_MAX;
+	f->rec.dtrd_size = (uint32_t)(sizeof(dtrace_packet_t) + align8(size));
+	f->rec.dtrd_alignment = 8;
+	f->kernel_size = f->rec.dtrd_size;
+	f->rec.dtrd_uarg = DTRACE_REC_BYTES;
+	place_field(p, f);
+}
+
 uint64_t dt_stack_frames(const dt_cgenv_t *env, const dt_node_t *call)
 {
 	const dtrace_optval_t *options = env->hdl->options;
@@ -381,6 +400,9 @@ static void plan_action(planner_t *p, const dt_stmt_t *s)
 		break;
 	case DT_ACTION_TRACEMEM:
 		plan_tracemem(p, call);
+		break;
+	case DT_ACTION_PCAP:
+		plan_pcap(p);
 		break;
 	case DT_ACTION_EXIT:
 		plan_value(p, DTRACEACT_EXIT, call->list);

@@ -152,6 +152,8 @@ static int redirect(dtrace_hdl_t *hdl, FILE *fp, const char *path)
 				    strerror(errno));
 	if (fflush(fp) != 0 || dup2(fd, fileno(fp)) < 0)
 		error = errno;
+	else
+		hdl->consumer->output.is_redirected = *path != '\0';
 	if (*path != '\0')
 		close(fd);
 	return error ? dt_set_error(hdl, error, "freopen( ) failed: %s", strerror(error)) : 0;
@@ -273,6 +275,8 @@ static int run_record(dtrace_hdl_t *hdl, FILE *fp, const dt_eprobe_t *ep,
 	case DTRACEACT_TRACEMEM:
 	case DTRACEACT_TRACEMEM_DYNSIZE:
 		return print_memory(hdl, fp, rec, left, shown);
+	case DTRACEACT_PCAP:
+		return dt_print_packet(hdl, fp, rec, value) < 0 ? -1 : 1;
 	default:
 		return dt_print_value(hdl, fp, rec, value, DT_WIDTH_TRACE, 1) < 0 ? -1 : 1;
 	}

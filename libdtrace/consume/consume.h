@@ -13,6 +13,7 @@
  *	printf.c	formats: compile, check, print; printa
  *	print.c		values without a format: numbers, bytes, stacks, symbols
  *	typed.c		print(): values by their type
+ *	pcap.c		pcap(): packets, in files of that format
  *	json.c		oformat=json
  *	symbols.c	addresses to names
  */
@@ -47,6 +48,11 @@ int dt_print_value(dtrace_hdl_t *, FILE *, const dtrace_recdesc_t *, const void 
 		   int width, uint64_t normal);
 int dt_print_bytes(dtrace_hdl_t *, FILE *, const void *data, size_t size, int width,
 		   bool quiet, bool raw);
+/* pcap.c: the value of pcap(), to a file that freopen() has opened as pcap files have it, and
+ * otherwise as a hex dump. 0, or -1. */
+int dt_print_packet(dtrace_hdl_t *, FILE *, const dtrace_recdesc_t *, const char *data);
+/* Its head; *bytes gets where the packet begins, no more than are there. */
+dtrace_packet_t dt_packet_read(const dtrace_recdesc_t *, const char *data, const char **bytes);
 /* stack(): nframes addresses (0 ends); ustack(), jstack(): u64 pid, then addresses. */
 int dt_print_stack(dtrace_hdl_t *, FILE *, const char *format, const void *data,
 		   uint32_t nframes);

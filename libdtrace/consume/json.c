@@ -340,6 +340,21 @@ static int put_memory(dtrace_hdl_t *hdl, dt_outbuf_t *out, const dtrace_recdesc_
 	return is_dynamic ? 2 : 1;
 }
 
+/* pcap(): an object, the packet's bytes in it. */
+static int put_packet(dtrace_hdl_t *hdl, dt_outbuf_t *out, const dtrace_recdesc_t *rec,
+		      const char *data)
+{
+	const char *bytes;
+	dtrace_packet_t packet = dt_packet_read(rec, data, &bytes);
+
+	if (dt_out_format(hdl, out,
+			  "{\"time\":%" PRIu64 ",\"length\":%u,\"linktype\":%d,\"bytes\":",
+			  packet.dtpk_time, packet.dtpk_length, packet.dtpk_linktype) != 0 ||
+	    put_hex(hdl, out, bytes, packet.dtpk_captured) != 0)
+		return -1;
+	return put(hdl, out, "}");
+}
+
 int dt_json_begin(dtrace_hdl_t *hdl, const dtrace_probedata_t *pd)
 {
 	const dtrace_probedesc_t *probe = pd->dtpda_pdesc;
@@ -382,6 +397,8 @@ int dt_json_record(dtrace_hdl_t *hdl, FILE *fp, const dt_eprobe_t *ep, dtrace_pr
 	case DTRACEACT_TRACEMEM:
 	case DTRACEACT_TRACEMEM_DYNSIZE:
 		return put_memory(hdl, out, rec, left, shown);
+	case DTRACEACT_PCAP:
+		return put_packet(hdl, out, rec, typed.data) != 0 ? -1 : 1;
 	case DTRACEACT_PRINT:
 		return put_typed(&typed, ep->ecb->plan->fields[rec - ep->desc->dtepd_rec].type,
 				 0, 0, 0, 0) != 0

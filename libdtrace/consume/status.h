@@ -21,8 +21,9 @@ typedef struct dt_flow {
 
 /* Where a stream wrote to before freopen(). */
 typedef struct dt_output {
-	FILE *fp; /* NULL: nothing is redirected */
+	FILE *fp; /* NULL: nothing has been redirected */
 	int fd;
+	bool is_redirected; /* and it is now */
 } dt_output_t;
 
 typedef struct dt_consumer {

@@ -639,9 +639,6 @@ static void check_available(dt_compile_t *c, const dt_node_t *n, const dt_builti
 	case DT_ACTION_PANIC:
 		why = "no program may stop this kernel";
 		break;
-	case DT_ACTION_PCAP:
-		why = "packets are not captured";
-		break;
 	default:
 		return;
 	}

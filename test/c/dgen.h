@@ -714,7 +714,7 @@ static inline void dgen_record(dgen_t *g, int depth)
 		dgen_add(g, ")");
 		break;
 	case 7:
-		dgen_add(g, "tracemem(");
+		dgen_add(g, "%s(", DGEN_PICK(g, "tracemem", "pcap"));
 		dgen_pointer(g, depth);
 		dgen_add(g, ", 16)");
 		break;

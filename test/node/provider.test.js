@@ -259,7 +259,7 @@ describe('firing', () => {
 					handleRequest()`);
 
 				assert.match(stack, /^ *nodeapp`probe\n/);
-				assert.match(stack, /JS:.handleRequest/);
+				assert.match(stack, /:.handleRequest/);
 			} finally {
 				fs.rmSync(`/tmp/perf-${app.pid}.map`, { force: true });
 			}

@@ -17,6 +17,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <link.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -189,6 +190,16 @@ static bool place_image(da_usdtobject_t *object, const da_usdtimage_t *image,
 	return false;
 }
 
+#pragma weak _r_debug /* other C libraries have none */
+
+/* Tracers and debuggers that wait for what is loaded have put a breakpoint into a function
+ * of the dynamic linker, which it calls when that has changed. */
+static void tell_tracers(void)
+{
+	if (&_r_debug && _r_debug.r_brk)
+		((void (*)(void))_r_debug.r_brk)();
+}
+
 da_usdtobject_t *da_usdtobject_create(da_instance_t *instance, da_usdtimage_t *image,
 				      size_t nprobes, const char *directory,
 				      const char *name, const char **error)
@@ -211,6 +222,7 @@ da_usdtobject_t *da_usdtobject_create(da_instance_t *instance, da_usdtimage_t *i
 		object->next->link = &object->next;
 	object->link = &instance->objects;
 	instance->objects = object;
+	tell_tracers();
 	return object;
 }
 

@@ -42,9 +42,11 @@
 
 /* How long a process is held at most, in ns. */
 #define DT_HOLD_MAX 1000000000
-/* A process that begins is looked at again when it has loaded its libraries, in ns. */
-#define DT_LOOK_SOON 50000000
-#define DT_LOOK_LATE 500000000
+/* A process that begins is looked at again when it has loaded its libraries, and ever more
+ * seldom while it may still load others, in ns. */
+#define DT_LOOK_FIRST 50000000
+#define DT_LOOK_FACTOR 4
+#define DT_LOOK_LAST 15000000000
 /* How often it is looked whether followed processes have ended. */
 #define DT_ENDED_RATE 1000000000
 
@@ -75,8 +77,7 @@ typedef struct dt_followfile {
 typedef struct dt_followlook {
 	struct dt_followlook *next;
 	pid_t pid;
-	int64_t due;
-	bool is_last;
+	int64_t due, wait;
 } dt_followlook_t;
 
 struct dt_follow {
@@ -569,15 +570,15 @@ static int bring(dtrace_hdl_t *hdl, dt_enabling_t *en, pid_t pid, bool *any)
 	return list ? enable_found(hdl, en, list, pid) : 0;
 }
 
-/* The process is looked at once more, then. */
-static void look_again(struct dt_follow *follow, pid_t pid, int64_t due, bool is_last)
+/* The process is looked at once more, after such a time. */
+static void look_again(struct dt_follow *follow, pid_t pid, int64_t wait)
 {
 	dt_followlook_t *look = calloc(1, sizeof(*look));
 
-	/* Without memory what it loads within its first half second is not seen. */
+	/* Without memory what it loads in its first seconds is not seen. */
 	if (!look)
 		return;
-	*look = (dt_followlook_t){follow->looks, pid, due, is_last};
+	*look = (dt_followlook_t){follow->looks, pid, dt_now() + wait, wait};
 	follow->looks = look;
 }
 
@@ -618,8 +619,9 @@ static void take_due(struct dt_follow *follow)
 		}
 		*at = look->next;
 		note_news(follow, &news, sizeof(news));
-		if (!look->is_last)
-			look_again(follow, look->pid, now + DT_LOOK_LATE, true);
+		if (look->wait * DT_LOOK_FACTOR <= DT_LOOK_LAST &&
+		    !dt_process_has_ended(look->pid))
+			look_again(follow, look->pid, look->wait * DT_LOOK_FACTOR);
 		free(look);
 	}
 }
@@ -658,8 +660,7 @@ int dt_follow(dtrace_hdl_t *hdl)
 	follow->ntold = 0;
 	ring_buffer__consume(follow->news);
 	for (uint32_t i = 0; follow->any && i < follow->ntold; i++)
-		look_again(follow, (pid_t)follow->told[i].pid, dt_now() + DT_LOOK_SOON,
-			   false);
+		look_again(follow, (pid_t)follow->told[i].pid, DT_LOOK_FIRST);
 	take_due(follow);
 	for (uint32_t i = 0; i < follow->ntold && err == 0; i++)
 		if (!is_told_before(follow, i))

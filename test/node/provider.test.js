@@ -400,6 +400,30 @@ describe('enabling', () => {
 				'probes.probe.fire(() => [2])'), ['2']);
 		}));
 
+	test('a tracer that waits for it finds it', () =>
+		withApplication({ probe: ['int'] }, async (app) => {
+			await app.run('provider.disable()');
+			const dt = await dtrace.open({ options: { zdefs: true } });
+			const fired = new Set();
+
+			await dt.run(`nodeapp${app.pid}::: { trace((int)arg0); }`);
+			const reading = (async () => {
+				for await (const { data } of dt)
+					fired.add(data[0]);
+			})();
+
+			for (const [i, name] of ['probe', 'late'].entries()) {
+				await app.run(`provider.${name} || provider.addProbe('${name}', 'int');
+					provider.enable()`);
+				while (!fired.has(i))
+					await app.run(`provider.${name}.fire(() => [${i}]);
+						new Promise((resolve) => setTimeout(resolve, 10))`);
+			}
+			await dt.stop();
+			await reading;
+			assert.deepEqual([...fired], [0, 1]);
+		}));
+
 	test('a callback may disable its probe', () =>
 		withApplication({ probe: ['int'] }, async (app) => {
 			assert.deepEqual(await trace(app, 'nodeappPID:::probe { printf("%d", arg0); }', `

@@ -126,7 +126,8 @@ prebuild: $(B)/prebuilt/dtrace_async.node
 # Programs the tests need: test/c/*_test.c over the library, and helpers that know nothing
 # of it.
 TEST_SRC := $(wildcard test/c/*_test.c)
-TEST_HELPERS := $(B)/test/victim $(B)/test/bpfids $(B)/test/static $(B)/test/loader
+TEST_HELPERS := $(B)/test/victim $(B)/test/bpfids $(B)/test/static $(B)/test/typed \
+	$(B)/test/loader
 TEST_BIN := $(TEST_SRC:test/c/%.c=$(B)/test/%) $(TEST_HELPERS) $(B)/test/liblate.so
 
 tests: $(TEST_BIN)

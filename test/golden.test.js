@@ -66,9 +66,15 @@ function compare(name, actual, lines) {
 		assert.strictEqual(got, expected, `${name} differs`);
 }
 
-/** Words of a setting; VICTIM is the program of test/c/victim.c. */
+/** VICTIM and TYPED are the programs of test/c/victim.c and typed.c. */
+function withPrograms(text) {
+	return text.replace('VICTIM', command.victim)
+		.replace('TYPED', path.join(command.build, 'test', 'typed'));
+}
+
+/** Words of a setting. */
 function words(text) {
-	return text.replace('VICTIM', command.victim).split(' ').filter((word) => word !== '');
+	return withPrograms(text).split(' ').filter((word) => word !== '');
 }
 
 async function runCase(golden) {
@@ -77,7 +83,7 @@ async function runCase(golden) {
 
 		fs.writeFileSync(path.join(directory, 'prog.d'), golden.program.join('\n'));
 		if (golden.command)
-			args.push('-c', golden.command.replace('VICTIM', command.victim));
+			args.push('-c', withPrograms(golden.command));
 		args.push('-s', 'prog.d', ...words(golden.arguments));
 
 		const result = await command.run(args, { cwd: directory });

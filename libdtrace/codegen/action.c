@@ -37,7 +37,7 @@ static void gen_memory_field(dt_cg_t *cg, const dt_node_t *n, const dt_field_t *
 	dt_str_address(cg, &place, R1);
 	dt_alu_imm(cg->e, BPF_MOV, R2, (int32_t)f->kernel_size);
 	dt_load(cg->e, 8, R3, FP, slot);
-	dt_call(cg->e, BPF_FUNC_probe_read_kernel);
+	dt_gen_read_value(cg, n);
 	dt_fault_if_negative(cg, DTRACEFLT_BADADDR, -1, slot);
 	cg->stack = mark;
 }

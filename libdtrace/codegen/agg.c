@@ -40,7 +40,7 @@ static void gen_key(dt_cg_t *cg, const dt_node_t *k, const dt_field_t *f, const 
 		dt_str_address(cg, part, R1);
 		dt_alu_imm(e, BPF_MOV, R2, (int32_t)f->kernel_size);
 		dt_load(e, 8, R3, FP, slot);
-		dt_call(e, BPF_FUNC_probe_read_kernel);
+		dt_gen_read_value(cg, k);
 		dt_fault_if_negative(cg, DTRACEFLT_BADADDR, -1, slot);
 	} else {
 		slot = dt_gen_to_slot(cg, k);

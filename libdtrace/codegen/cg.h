@@ -226,6 +226,8 @@ void dt_gen_epid(dt_cg_t *, const dt_ecb_t *, int dst);
 void dt_gen_read(dt_cg_t *, int slot, uint32_t size, int address_reg, bool is_userland);
 /* uread.c. Calls one of the helpers that read memory; R1 to R3 are its arguments. */
 void dt_gen_read_call(dt_cg_t *, int helper);
+/* The same for the bytes of a struct or array, whose address is in R3. */
+void dt_gen_read_value(dt_cg_t *, const dt_node_t *);
 void dt_gen_read_kernel(dt_cg_t *, int slot, uint32_t size, int address_reg);
 /* dst = the value of an lvalue; of a struct, a union or an array: its address. */
 void dt_gen_lvalue(dt_cg_t *, const dt_node_t *, int dst);

@@ -115,7 +115,7 @@ static void gen_key_part(dt_cg_t *cg, const dt_node_t *k, dt_type_t *type, const
 		dt_alu_imm(e, BPF_MOV, R2,
 			   (int32_t)dt_type_resolve(cg->env->hdl, type)->size);
 		dt_load(e, 8, R3, FP, slot);
-		dt_call(e, BPF_FUNC_probe_read_kernel);
+		dt_gen_read_value(cg, k);
 		dt_fault_if_negative(cg, DTRACEFLT_BADADDR, -1, slot);
 		return;
 	}

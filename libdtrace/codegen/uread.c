@@ -76,3 +76,9 @@ void dt_gen_read_call(dt_cg_t *cg, int helper)
 	dt_label_here(e, done);
 	cg->stack = mark;
 }
+
+void dt_gen_read_value(dt_cg_t *cg, const dt_node_t *n)
+{
+	dt_gen_read_call(cg, dt_lies_in_userland(n) ? BPF_FUNC_probe_read_user
+						    : BPF_FUNC_probe_read_kernel);
+}

@@ -277,6 +277,15 @@ static int open_debug_file(Elf *elf, const char *root)
 	return open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 }
 
+int dt_debug_file_open(int fd, const char *root)
+{
+	Elf *elf = elf_begin(fd, ELF_C_READ, NULL);
+	int debug = elf == NULL ? -1 : open_debug_file(elf, root);
+
+	elf_end(elf);
+	return debug;
+}
+
 /* The full symbol table: the file's own, or its debug file's. False: out of memory; *found
  * tells whether there is one. */
 static bool read_full_symbols(dt_symtab_t *table, Elf *elf, const char *root, bool *found)

@@ -24,6 +24,10 @@ dt_symtab_t *dt_symtab_new(void);
 bool dt_symtab_read_perf(dt_symtab_t *, int fd);
 void dt_symtab_destroy(dt_symtab_t *);
 
+/* The file that has what was stripped of this open one, where packages of debug symbols put
+ * it, for the process whose root directory it is or for this one: a descriptor, or -1. */
+int dt_debug_file_open(int fd, const char *root);
+
 /* A function, by where its code is in the file. */
 typedef struct dt_userfunc {
 	const char *name;

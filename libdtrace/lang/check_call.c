@@ -397,7 +397,7 @@ static dt_node_t *check_typedarg(dt_compile_t *c, const dt_actioncall_t *a, dt_n
 	if (n->kind == DT_N_AGG)
 		dt_check_badarg(c, n, tag, a->name, a->number, expected);
 	n = dt_check_value(c, n);
-	is_userland = dt_check_is_userland(c, n);
+	is_userland = n->is_userland;
 	/* An address is a pointer to anything, or a number. */
 	if (is_tracemem && a->number == 1 && dt_check_type(c, n)->kind == DT_K_PTR)
 		arg = dt_check_convert(c, n, type);

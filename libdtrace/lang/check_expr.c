@@ -517,7 +517,10 @@ static dt_type_t *declared_type(dt_compile_t *c, const dt_node_t *n, dt_node_t *
 		/* A variable is not const because its first value was. */
 		while (declared->kind == DT_K_TYPEDEF && declared->name == NULL)
 			declared = declared->ref;
-		return declared;
+		/* But what it points to stays where it is. */
+		return type->kind == DT_K_PTR && right->is_userland
+			   ? dt_type_qualified(c->hdl, declared, DT_TQ_USERLAND)
+			   : declared;
 	default:
 		dt_compile_error(c, D_OP_INCOMPAT, n->line, n->column,
 				 "a value of type \"%s\" cannot be assigned to a variable",
@@ -670,7 +673,8 @@ dt_node_t *dt_check_expr(dt_compile_t *c, dt_node_t *n)
 	n = check_kind(c, n);
 	if (dt_check_is_string(c, n))
 		n->type = c->hdl->types.string; /* without typedefs and qualifiers */
-	n->is_userland = n->is_userland || dt_check_is_userland(c, n);
+	n->is_userland = n->is_userland || dt_check_is_userland(c, n) ||
+			 (dt_check_type(c, n)->kind == DT_K_PTR && dt_check_lies_in_userland(n));
 	n->is_checked = true;
 	return n;
 }

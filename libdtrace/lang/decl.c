@@ -5,6 +5,7 @@
  * as a list of what to apply to the base type, in order: for "int *(*f[4])(char)" the
  * pointer next to int, the function, the pointer to it, the array.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "handle.h"
@@ -153,6 +154,20 @@ static void take_class(dt_parser_t *p, dt_declspec_t *spec)
 	spec->class = token.kind;
 }
 
+void dt_parse_no_type(dt_parser_t *p, const dt_token_t *name, const char *tag)
+{
+	dtrace_hdl_t *hdl = p->cc->hdl;
+	bool is_nobtf = dtrace_errno(hdl) == EDT_NOBTF;
+	char why[DTRACE_FULLNAMELEN] = "";
+
+	if (dt_dwarf_is_name(name->string))
+		snprintf(why, sizeof(why), " (%s)", dtrace_errmsg(hdl, dtrace_errno(hdl)));
+	else if (is_nobtf)
+		snprintf(why, sizeof(why), " (the kernel gives no BTF type information)");
+	dt_compile_error(p->cc, is_nobtf ? D_SYM_NOTYPES : D_TYPE_ERR, name->line, name->column,
+			 "no such type: %s%s%s", tag, name->string, why);
+}
+
 /*
  * A word that should be a type and is none. At the top level it may as well be a probe
  * description with something wrong behind it: only what looks like a declaration counts as
@@ -160,7 +175,6 @@ static void take_class(dt_parser_t *p, dt_declspec_t *spec)
  */
 _Noreturn static void unknown_type(dt_parser_t *p, const dt_token_t *token)
 {
-	bool is_nobtf = dtrace_errno(p->cc->hdl) == EDT_NOBTF;
 	int kind = dt_parse_peek(p);
 
 	if (kind == DT_TOK_IDENT) {
@@ -174,9 +188,7 @@ _Noreturn static void unknown_type(dt_parser_t *p, const dt_token_t *token)
 	} else if (kind == '(') {
 		dt_parse_fail(p);
 	}
-	dt_compile_error(p->cc, is_nobtf ? D_SYM_NOTYPES : D_TYPE_ERR, token->line,
-			 token->column, "no such type: %s%s", token->string,
-			 is_nobtf ? " (the kernel gives no BTF type information)" : "");
+	dt_parse_no_type(p, token, "");
 }
 
 static dt_type_t *typedef_name(dt_parser_t *p)

@@ -156,6 +156,8 @@ static bool at_sizeof_type(dt_parser_t *p)
 		return true;
 	if (name.kind != DT_TOK_IDENT || is_value_name(p, name.string))
 		return false;
+	if (dt_dwarf_is_name(name.string))
+		return true;
 	kind = dt_lex_peek(&ahead)->kind;
 	return (kind == ')' || kind == '*' || kind == '[') &&
 	       dt_type_lookup(p->cc->hdl, DT_K_TYPEDEF, name.string) != NULL;

@@ -207,19 +207,39 @@ static int word_kind(const char *word, size_t length)
 	return DT_TOK_IDENT;
 }
 
-/* A word, or with a backquote in it a name of the kernel. Returns where it ends. */
+/* The name of a user program's object may go on here: in a.out`node, libstdc++.so.6`string,
+ * where a dot comes after all the rest. Nothing else in D looks like that. */
+static bool is_in_object(const char *at)
+{
+	char last = *at;
+
+	if (last != '.' && last != '-' && last != '+')
+		return false;
+	for (; is_ident(*at) || *at == '.' || *at == '-' || *at == '+'; at++)
+		last = is_ident(*at) ? last : *at;
+	return last == '.' && *at == '`' && is_ident_start(at[1]);
+}
+
+#define TARGET_PREFIX "pid$target`"
+
+/* A word, or with a backquote in it a name of the kernel or of a type of a user program.
+ * Returns where it ends. */
 static const char *lex_word(dt_lexer_t *lexer, dt_token_t *token)
 {
 	const char *at = token->text, *first = token->text;
 	bool is_kernel = false;
 
-	for (; is_ident(*at) || (*at == '`' && is_ident_start(at[1])); at++)
+	if (strncmp(at, TARGET_PREFIX, strlen(TARGET_PREFIX)) == 0)
+		at += strlen(TARGET_PREFIX);
+	for (; is_ident(*at) || (*at == '`' && is_ident_start(at[1])) || is_in_object(at); at++)
 		is_kernel |= *at == '`';
 	token->kind = is_kernel ? DT_TOK_KSYM : word_kind(first, (size_t)(at - first));
 	if (*first == '`')
 		first++;
 	token->string_length = (size_t)(at - first);
 	token->string = dt_compile_strdup(lexer->cc, first, token->string_length);
+	if (is_kernel && dt_dwarf_is_name(token->string))
+		token->kind = DT_TOK_IDENT;
 	return at;
 }
 

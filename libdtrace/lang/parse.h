@@ -54,6 +54,8 @@ dt_token_t dt_parse_take(dt_parser_t *);
 bool dt_parse_accept(dt_parser_t *, int kind);
 /* Takes the next token, which must be of that kind. */
 dt_token_t dt_parse_expect(dt_parser_t *, int kind);
+/* Error: there is no such type; tag: "struct " ..., or "". */
+_Noreturn void dt_parse_no_type(dt_parser_t *, const dt_token_t *name, const char *tag);
 _Noreturn void dt_parse_fail(dt_parser_t *); /* syntax error at the next token */
 /* Around every construct that can hold another of its kind. */
 void dt_parse_enter(dt_parser_t *);

@@ -71,7 +71,7 @@ static dt_type_t *tag_define(dt_parser_t *p, dt_kind_t tag, const dt_token_t *na
 	    name == NULL ? NULL : dt_type_lookup_local(p->cc->hdl, tag, name->string);
 	savedtype_t *save;
 
-	if (type == NULL || type->btf_id != 0 || type->kind == DT_K_FORWARD)
+	if (type == NULL || type->btf_id != 0 || type->dwarf != NULL || type->kind == DT_K_FORWARD)
 		return tag_new(p, tag, name);
 	if (type->complete || is_open(p, type))
 		dt_compile_error(p->cc, D_DECL_IDRED, name->line, name->column,
@@ -89,19 +89,17 @@ static dt_type_t *tag_refer(dt_parser_t *p, dt_kind_t tag, const dt_token_t *nam
 {
 	dtrace_hdl_t *hdl = p->cc->hdl;
 	dt_type_t *type = dt_type_lookup_local(hdl, tag, name->string);
-	bool is_nobtf;
 
 	if (type != NULL)
 		return type;
 	type = dt_type_lookup(hdl, tag, name->string);
 	if (type != NULL)
 		return type;
-	if (tag != DT_K_ENUM && (may_forward || dt_parse_peek(p) == ';'))
+	if (tag != DT_K_ENUM && !dt_dwarf_is_name(name->string) && (may_forward || dt_parse_peek(p) == ';'))
 		return tag_new(p, tag, name);
-	is_nobtf = dtrace_errno(hdl) == EDT_NOBTF;
-	dt_compile_error(p->cc, is_nobtf ? D_SYM_NOTYPES : D_TYPE_ERR, name->line,
-			 name->column, "no such type: %s %s%s", tag_word(tag), name->string,
-			 is_nobtf ? " (the kernel gives no BTF type information)" : "");
+	dt_parse_no_type(p, name, tag == DT_K_STRUCT  ? "struct "
+				  : tag == DT_K_UNION ? "union "
+						      : "enum ");
 }
 
 /* The name after "struct", "union" or "enum"; the kernel's may be written with its module.
@@ -113,7 +111,7 @@ static bool take_tag(dt_parser_t *p, dt_token_t *name)
 	if (dt_parse_peek(p) != DT_TOK_IDENT && dt_parse_peek(p) != DT_TOK_KSYM)
 		return false;
 	*name = dt_parse_take(p);
-	backquote = strrchr(name->string, '`');
+	backquote = name->kind == DT_TOK_KSYM ? strrchr(name->string, '`') : NULL;
 	if (backquote != NULL) {
 		name->string_length -= (size_t)(backquote + 1 - name->string);
 		name->string = backquote + 1;

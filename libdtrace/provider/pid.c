@@ -5,6 +5,7 @@
  *
  *	pid1203:libc.so.6:malloc:entry		arg0 ... the function's arguments
  *	pid1203:libc.so.6:malloc:return		arg1 what it returns
+ *						args[] the same, typed (types/dwarf.c)
  *	pid1203:a.out:main:1f			the instruction at main+0x1f
  *
  * The module is the object's base name. "a.out" means the program, "libc" libc.so.6.
@@ -285,6 +286,34 @@ static pid_t dt_pid_parse(const char *provider)
 	return *end == '\0' && errno == 0 && pid <= INT_MAX ? (pid_t)pid : 0;
 }
 
+/* args[] of entry are the function's parameters, args[1] of return its result, where its
+ * object has debugging information. */
+static int dt_pid_type(dtrace_hdl_t *hdl, dt_probe_t *probe)
+{
+	bool is_return = strcmp(probe->desc.dtpd_name, DT_PID_RETURN) == 0;
+	const char *names[DT_MAXARGS + 1], **types;
+	int n;
+
+	if (!is_return && strcmp(probe->desc.dtpd_name, DT_PID_ENTRY) != 0)
+		return 0;
+	n = dt_dwarf_function(hdl, dt_pid_parse(probe->desc.dtpd_provider), probe->desc.dtpd_mod,
+			      probe->desc.dtpd_func, names, DT_MAXARGS + 1);
+	if (n < 1 || (is_return && !names[0]))
+		return 0;
+	types = dt_arena_alloc(hdl->arena, DT_MAXARGS * sizeof(*types));
+	if (!types)
+		return dt_set_errno(hdl, EDT_NOMEM);
+	if (is_return) {
+		types[0] = "uint64_t";
+		types[1] = names[0];
+	} else {
+		memcpy(types, names + 1, (size_t)(n - 1) * sizeof(*types));
+	}
+	probe->argtypes = types;
+	probe->nargs = is_return ? 2 : n - 1;
+	return 0;
+}
+
 static int dt_pid_provide(dtrace_hdl_t *hdl, const dt_provider_t *provider,
 			  const dtrace_probedesc_t *pattern)
 {
@@ -351,6 +380,7 @@ const dt_provider_t dt_provider_pid = {
     .attributes = {DTRACE_STABILITY_EVOLVING, DTRACE_STABILITY_EVOLVING, DTRACE_CLASS_ISA},
     .arguments = {DTRACE_STABILITY_PRIVATE, DTRACE_STABILITY_PRIVATE, DTRACE_CLASS_UNKNOWN},
     .provide = dt_pid_provide,
+    .type = dt_pid_type,
     .missing = dt_pid_missing,
     .grows = dt_pid_grows,
     .find = dt_pid_find,

@@ -362,45 +362,11 @@ static void made_add(dt_btf_t *btf, uint32_t id, dt_type_t *type)
 
 static dt_type_t *type_make(dtrace_hdl_t *hdl, dt_btf_t *btf, uint32_t id);
 
-/* The kernel's names of C's integers, by gcc and by clang, and D's own. */
-static dt_type_t *int_known(dtrace_hdl_t *hdl, const char *name)
-{
-	const struct {
-		const char *name;
-		dt_type_t *type;
-	} known[] = {
-	    {"char", hdl->types.char_},
-	    {"signed char", hdl->types.schar},
-	    {"unsigned char", hdl->types.uchar},
-	    {"short int", hdl->types.short_},
-	    {"short", hdl->types.short_},
-	    {"short unsigned int", hdl->types.ushort},
-	    {"unsigned short", hdl->types.ushort},
-	    {"int", hdl->types.int_},
-	    {"unsigned int", hdl->types.uint},
-	    {"long int", hdl->types.long_},
-	    {"long", hdl->types.long_},
-	    {"long unsigned int", hdl->types.ulong},
-	    {"unsigned long", hdl->types.ulong},
-	    {"long long int", hdl->types.longlong},
-	    {"long long", hdl->types.longlong},
-	    {"long long unsigned int", hdl->types.ulonglong},
-	    {"unsigned long long", hdl->types.ulonglong},
-	    {"_Bool", hdl->types.bool_},
-	};
-
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
-		if (strcmp(known[i].name, name) == 0)
-			return known[i].type;
-	}
-	return NULL;
-}
-
 static dt_type_t *int_make(dtrace_hdl_t *hdl, const char *name,
 			   const struct btf_type *record)
 {
 	uint32_t encoding = *(const uint32_t *)(record + 1);
-	dt_type_t *type = name == NULL ? NULL : int_known(hdl, name);
+	dt_type_t *type = name == NULL ? NULL : dt_types_int_known(hdl, name);
 
 	if (type != NULL && type->size == record->size)
 		return type;
@@ -504,17 +470,14 @@ static dt_type_t *pointer_make(dtrace_hdl_t *hdl, dt_btf_t *btf, uint32_t target
 static dt_type_t *typedef_make(dtrace_hdl_t *hdl, dt_btf_t *btf, const char *name,
 			       uint32_t target)
 {
-	dt_type_t *known = name == NULL ? NULL : dt_types_fixed_typedef(hdl, name);
 	dt_type_t *ref = type_make(hdl, btf, target);
 	dt_type_t *type;
 
 	if (ref == NULL)
 		return NULL;
-	/* One pid_t: D's, unless the kernel means something else by the name. */
-	if (known != NULL && known->size == ref->size &&
-	    dt_type_resolve(hdl, known)->kind == dt_type_resolve(hdl, ref)->kind &&
-	    dt_type_resolve(hdl, known)->is_signed == dt_type_resolve(hdl, ref)->is_signed)
-		return known;
+	type = name == NULL ? NULL : dt_types_fixed_like(hdl, name, ref);
+	if (type != NULL)
+		return type;
 	type = dt_type_new(hdl, DT_K_TYPEDEF);
 	if (type == NULL)
 		return NULL;

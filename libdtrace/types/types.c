@@ -234,6 +234,7 @@ void dt_types_fini(dtrace_hdl_t *hdl)
 	if (hdl->typetab == NULL)
 		return;
 	dt_btf_destroy(hdl->typetab->btf);
+	dt_dwarf_destroy(hdl->typetab->dwarfs);
 	free(hdl->typetab);
 	hdl->typetab = NULL;
 }
@@ -317,6 +318,54 @@ dt_type_t *dt_types_fixed_typedef(dtrace_hdl_t *hdl, const char *name)
 	return type;
 }
 
+/* C's integers as gcc and clang name them, and D's own. */
+dt_type_t *dt_types_int_known(dtrace_hdl_t *hdl, const char *name)
+{
+	const struct {
+		const char *name;
+		dt_type_t *type;
+	} known[] = {
+	    {"char", hdl->types.char_},
+	    {"signed char", hdl->types.schar},
+	    {"unsigned char", hdl->types.uchar},
+	    {"short int", hdl->types.short_},
+	    {"short", hdl->types.short_},
+	    {"short unsigned int", hdl->types.ushort},
+	    {"unsigned short", hdl->types.ushort},
+	    {"int", hdl->types.int_},
+	    {"unsigned int", hdl->types.uint},
+	    {"long int", hdl->types.long_},
+	    {"long", hdl->types.long_},
+	    {"long unsigned int", hdl->types.ulong},
+	    {"unsigned long", hdl->types.ulong},
+	    {"long long int", hdl->types.longlong},
+	    {"long long", hdl->types.longlong},
+	    {"long long unsigned int", hdl->types.ulonglong},
+	    {"unsigned long long", hdl->types.ulonglong},
+	    {"_Bool", hdl->types.bool_},
+	    {"bool", hdl->types.bool_},
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++) {
+		if (strcmp(known[i].name, name) == 0)
+			return known[i].type;
+	}
+	return NULL;
+}
+
+/* One pid_t: D's, unless the kernel or a program means something else by the name. */
+dt_type_t *dt_types_fixed_like(dtrace_hdl_t *hdl, const char *name, dt_type_t *type)
+{
+	dt_type_t *known = dt_types_fixed_typedef(hdl, name);
+	const dt_type_t *a, *b;
+
+	if (known == NULL || known->size != type->size)
+		return NULL;
+	a = dt_type_resolve(hdl, known);
+	b = dt_type_resolve(hdl, type);
+	return a->kind == b->kind && a->is_signed == b->is_signed ? known : NULL;
+}
+
 dt_type_t *dt_type_lookup_local(dtrace_hdl_t *hdl, dt_kind_t tag, const char *name)
 {
 	dt_type_t *type = name_find(hdl, tag, name);
@@ -337,6 +386,12 @@ dt_type_t *dt_type_lookup(dtrace_hdl_t *hdl, dt_kind_t tag, const char *name)
 
 	if (type != NULL)
 		return type;
+	if (dt_dwarf_is_name(name)) {
+		type = dt_dwarf_lookup(hdl, tag, name);
+		if (type != NULL)
+			name_add(hdl, tag, dt_types_strdup(hdl, name), type);
+		return type;
+	}
 	if (hdl->typetab->compile != NULL &&
 	    dt_library_type(hdl->typetab->compile, tag, name))
 		return name_find(hdl, tag, name);
@@ -375,7 +430,7 @@ void dt_types_add_enumerators(dtrace_hdl_t *hdl, dt_type_t *type)
 		entries[i].enumerator = &type->enumerators[i];
 		entries[i].next = *chain;
 		*chain = &entries[i];
-		if (type->btf_id == 0 && hdl->typetab->compile != NULL)
+		if (type->btf_id == 0 && type->dwarf == NULL && hdl->typetab->compile != NULL)
 			dt_compile_on_error(hdl->typetab->compile, enumerators_undo,
 					    &entries[i]);
 	}
@@ -466,6 +521,8 @@ dt_type_t *dt_type_resolve(dtrace_hdl_t *hdl, dt_type_t *type)
 		type = type->ref;
 	if (!type->complete && type->btf_id != 0)
 		dt_btf_complete(hdl, type);
+	else if (!type->complete && type->dwarf != NULL)
+		dt_dwarf_complete(hdl, type);
 	return type;
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * types.h - the one type graph: D's own types, the kernel's (BTF) and, later,
- * user programs' (DWARF) are the same structure. Types belong to the handle's
+ * types.h - the one type graph: D's own types, the kernel's (BTF) and user programs'
+ * (DWARF) are the same structure. Types belong to the handle's
  * arena and live as long as the handle; equal pointers mean equal types for
  * everything that has a name.
  */
@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct dtrace_hdl;
 
@@ -39,6 +40,7 @@ typedef enum dt_kind {
 #define DT_TQ_USERLAND 0x4 /* pointer to the traced process's memory */
 
 typedef struct dt_type dt_type_t;
+typedef struct dt_dwarf dt_dwarf_t; /* dwarf.c: a file of a user program */
 
 typedef struct dt_member {
 	const char *name; /* NULL: anonymous struct or union */
@@ -71,7 +73,9 @@ struct dt_type {
 		dt_type_t **params;
 	};
 	uint32_t btf_id;    /* kernel type: members are read on first use */
-	bool complete;	    /* members (of a kernel type) have been read */
+	dt_dwarf_t *dwarf;  /* a user program's type: where, and which entry of it */
+	uint64_t die;
+	bool complete;	    /* members (of a kernel's or user program's) have been read */
 	dt_type_t *pointer; /* cache: pointer to this */
 };
 
@@ -90,6 +94,13 @@ int dt_types_init(struct dtrace_hdl *);
 /* Look-ups by name: D declarations first, then the kernel's BTF, read lazily. tag is
  * DT_K_STRUCT, DT_K_UNION, DT_K_ENUM, or DT_K_TYPEDEF for plain names. NULL: no such. */
 dt_type_t *dt_type_lookup(struct dtrace_hdl *, dt_kind_t tag, const char *name);
+/* Whether a name is that of a user program's type: libfoo.so.1`item_t. */
+bool dt_dwarf_is_name(const char *);
+/* Types of a function of a process's object (a base name) by their names in D: of its result
+ * (NULL: it is no number or pointer), then of its parameters, as far as they are numbers and
+ * pointers. How many names; -1: nothing is known of it. */
+int dt_dwarf_function(struct dtrace_hdl *, pid_t, const char *object, const char *function,
+		      const char **names, int max);
 /* The same without the kernel's BTF: what this handle already knows. */
 dt_type_t *dt_type_lookup_local(struct dtrace_hdl *, dt_kind_t tag, const char *name);
 /* Adds a named type (typedef, or struct/union/enum with its tag). */

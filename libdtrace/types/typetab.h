@@ -26,6 +26,7 @@ typedef struct dt_typetab {
 	dt_typename_t *names[DT_TYPEHASH_SIZE];
 	dt_enumname_t *enumerators[DT_TYPEHASH_SIZE];
 	struct dt_btf *btf;	    /* NULL until a program needs it */
+	dt_dwarf_t *dwarfs;	    /* files of user programs that have been named */
 	struct dt_compile *compile; /* the one under way: owns what is added */
 	dt_type_t fixed[];	    /* what dt_basetypes_t points to */
 } dt_typetab_t;
@@ -41,6 +42,11 @@ void dt_types_add_enumerators(dtrace_hdl_t *, dt_type_t *);
 /* The D typedef that every handle has, made on first use; NULL: no such. */
 dt_type_t *dt_types_fixed_typedef(dtrace_hdl_t *, const char *name);
 
+/* The integer type that C compilers call so; NULL: none. */
+dt_type_t *dt_types_int_known(dtrace_hdl_t *, const char *name);
+/* The D typedef of the name, if it means the same as the type; NULL: it does not. */
+dt_type_t *dt_types_fixed_like(dtrace_hdl_t *, const char *name, dt_type_t *);
+
 /* btf.c. The kernel's type of that name, or its variable's or function's type; NULL with
  * the handle's error set. */
 dt_type_t *dt_btf_lookup(dtrace_hdl_t *, dt_kind_t tag, const char *name);
@@ -51,5 +57,12 @@ dt_type_t *dt_btf_enum_of(dtrace_hdl_t *, const char *enumerator);
 /* Reads the members of a struct or union, the enumerators of an enum. */
 void dt_btf_complete(dtrace_hdl_t *, dt_type_t *);
 void dt_btf_destroy(struct dt_btf *);
+
+/* dwarf.c. The type of a user program by its name, which dt_dwarf_is_name(); NULL with the
+ * handle's error set. */
+dt_type_t *dt_dwarf_lookup(dtrace_hdl_t *, dt_kind_t tag, const char *name);
+/* As dt_btf_complete(). */
+void dt_dwarf_complete(dtrace_hdl_t *, dt_type_t *);
+void dt_dwarf_destroy(dt_dwarf_t *);
 
 #endif

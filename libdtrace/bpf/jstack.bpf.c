@@ -132,10 +132,12 @@ static __always_inline void append_sequence(struct dt_scratch *s, u64 string, u6
 		return;
 	}
 	room = s->work[END] - out - 1;
-	if (room > CHARACTERS)
-		room = CHARACTERS;
 	if (size > room)
 		size = room;
+	/* Linux 6.1 learns nothing from the comparison of two numbers that it does not know. */
+	asm volatile("" : "+r"(size));
+	if (size > CHARACTERS)
+		size = CHARACTERS;
 	if (size == 0 || out >= dt_value(dt_scratch_bytes))
 		return;
 	if (bpf_probe_read_user(&s->bytes[out], (u32)size,

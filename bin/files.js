@@ -10,7 +10,8 @@ const { SHARED } = require('./tool');
 const { Screen, duration, table } = require('./screen');
 
 const CALLS = ['open', 'creat', 'openat', 'openat2'];
-const probes = (point, names = CALLS) => names.map((name) => `syscall::${name}:${point}`).join(',\n\t');
+const probes = (point, names = CALLS) =>
+    names.map((name) => `syscall::${name}:${point}`).join(',\n\t');
 
 /* The path is read when the kernel has read it, too: before, it may not be in memory. */
 const each = (predicate) => `

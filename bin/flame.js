@@ -72,7 +72,8 @@ async function run(session) {
 	}
 	await session.stop();
 	await read();
-	fs.writeFileSync(out, flame.svg(`CPU of ${session.subject}: ${flame.samples} samples at ${rate} Hz`));
+	fs.writeFileSync(out,
+	    flame.svg(`CPU of ${session.subject}: ${flame.samples} samples at ${rate} Hz`));
 	screen.print(summary(session, flame, out));
 }
 
@@ -95,8 +96,14 @@ Samples the stacks of a process, or of a command and what it starts, and draws t
 flame graph, an SVG file that browsers show: callers below, as wide as their share of the
 time. Ctrl-C ends it.`,
 	options: {
-		out: { type: 'string', short: 'o', value: 'FILE', default: 'flame.svg', help: 'the drawing (flame.svg)' },
-		rate: { type: 'string', short: 'r', value: 'N', default: '99', help: 'samples a second on each CPU (99)' },
+		out: {
+			type: 'string', short: 'o', value: 'FILE', default: 'flame.svg',
+			help: 'the drawing (flame.svg)',
+		},
+		rate: {
+			type: 'string', short: 'r', value: 'N', default: '99',
+			help: 'samples a second on each CPU (99)',
+		},
 	},
 	run,
 	boxOf,

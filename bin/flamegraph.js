@@ -86,7 +86,8 @@ class Flame {
 		    `<text x="${WIDTH - 344 + i * 92}" y="20">${name}</text>`);
 
 		return `<?xml version="1.0" encoding="UTF-8"?>
-<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}" viewBox="0 0 ${WIDTH} ${height}">
+<svg xmlns="http://www.w3.org/2000/svg" width="${WIDTH}" height="${height}"
+	viewBox="0 0 ${WIDTH} ${height}">
 <style>
 	svg { background: #fff; }
 	text { font: 11px monospace; fill: #111; pointer-events: none; }
@@ -116,10 +117,13 @@ ${drawn.join('\n')}
 		const where = node.detail === '' ? '' : ` (${node.detail})`;
 		const told = `${node.name}${where}: ${node.samples} samples, ${share}%`;
 
-		return `<g data-x="${x.toFixed(2)}" data-w="${width.toFixed(2)}" data-n="${escape(node.name)}">` +
-		    `<title>${escape(told)}</title>` +
-		    `<rect class="${node.kind}" x="${x.toFixed(2)}" y="${y}" width="${width.toFixed(2)}" height="${ROW}"/>` +
-		    `<text x="${(x + 3).toFixed(2)}" y="${y + 12}">${escape(fit(node.name, width))}</text></g>`;
+		const [from, wide] = [x.toFixed(2), width.toFixed(2)];
+
+		return `<g data-x="${from}" data-w="${wide}" data-n="${escape(node.name)}">` +
+		    `<title>${escape(told)}</title><rect class="${node.kind}" ` +
+		    `x="${from}" y="${y}" width="${wide}" height="${ROW}"/>` +
+		    `<text x="${(x + 3).toFixed(2)}" y="${y + 12}">` +
+		    `${escape(fit(node.name, width))}</text></g>`;
 	}
 }
 
@@ -127,7 +131,6 @@ ${drawn.join('\n')}
  * Runs in the document: a click on a box spreads it over the whole width, with what it called
  * above it and its callers below.
  */
-/* eslint-env browser */
 function zoom(width, letter) {
 	const boxes = [...document.getElementById('boxes').children].map((group) => ({
 		group,

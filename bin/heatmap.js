@@ -21,7 +21,7 @@ const bounds = [0];
 for (let power = LOW; power <= HIGH; power++)
 	bounds.push(...[1, 2, 5].map((digit) => digit * 10 ** power));
 
-/* From cold to hot, as numbers of the 256 colours of terminals, as text, and for the web. */
+/* From cold to hot: numbers of a terminal's 256 colours; characters where there are none. */
 const HEAT = [17, 18, 54, 90, 126, 162, 197, 202, 208, 214, 220, 227];
 const SHADES = ' .:-=+*%#@';
 

@@ -10,7 +10,7 @@
 	const text = document.getElementById('cell');
 	let about = { title: '', interval: 1, bands: [] };
 	let columns = [];
-	let shown = { first: 0, low: 0, high: 0, height: 1 }; /* what the canvas holds */
+	let shown; /* what the canvas holds: see choose() */
 
 	/* As much as there is room for, and the bands in use. */
 	function choose() {
@@ -63,6 +63,8 @@
 	}
 
 	function point({ offsetX, offsetY }) {
+		if (shown === undefined)
+			return;
 		const { first, high, height } = shown;
 		const at = first + Math.floor((offsetX - LABEL) / CELL);
 		const band = high - Math.floor(offsetY / height);

@@ -47,7 +47,8 @@ function probesOf(session) {
 function heading(session, map, longest) {
 	if (map.count === 0)
 		return `${session.words[0]} of ${session.subject}: no calls`;
-	const [p50, p90, p99] = [0.5, 0.9, 0.99].map((share) => duration(Math.min(map.percentile(share), longest)));
+	const [p50, p90, p99] = [0.5, 0.9, 0.99].map((share) =>
+	    duration(Math.min(map.percentile(share), longest)));
 
 	return `${session.words[0]} of ${session.subject}: ${map.count} calls, ` +
 	    `half within ${p50}, 90% ${p90}, 99% ${p99}, longest ${duration(longest)}`;

@@ -11,6 +11,7 @@ const fs = require('node:fs');
 const http = require('node:http');
 const os = require('node:os');
 const path = require('node:path');
+const { setTimeout } = require('node:timers/promises');
 const { parseArgs, promisify } = require('node:util');
 const zlib = require('node:zlib');
 
@@ -21,7 +22,7 @@ const { values: options } = parseArgs({ options: {
 } });
 
 /* Who has asked for what: that of a busy day. */
-const log = Array.from({ length: 150000 }, (_, i) =>
+const log = Array.from({ length: 80000 }, (_, i) =>
     `${1e9 + i * 577} 10.1.${i % 251}.${i * 7 % 253} GET /item/${i * 7919 % 99991} 200\n`);
 const archive = path.join(os.tmpdir(), `access-${process.pid}.log.gz`);
 
@@ -43,7 +44,14 @@ function end() {
 	process.exit();
 }
 
-setInterval(archiveLog, Number(options.every) * 1000);
+async function archiveAgainAndAgain() {
+	for (;;) {
+		await setTimeout(Number(options.every) * 1000);
+		await archiveLog();
+	}
+}
+
+archiveAgainAndAgain();
 process.on('SIGINT', end);
 process.on('SIGTERM', end);
 server.listen(Number(options.port), '127.0.0.1', () =>

@@ -1,6 +1,6 @@
 #!/usr/sbin/dtrace -qs
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What a Node program is at when a turn of its event loop takes longer than 100 ms: the three
+/* What a Node program is at when a turn of its event loop takes longer than 100 ms: the ten
  * commonest stacks among samples. usage: stalls.d -p PID; Ctrl-C prints them. */
 
 syscall::epoll_*wait:return
@@ -18,10 +18,10 @@ syscall::epoll_*wait:entry
 profile-199
 /pid == $target && tid == pid && begun && timestamp - begun > 100000000/
 {
-	@[jstack(24)] = count();
+	@[jstack(40)] = count();
 }
 
 END
 {
-	trunc(@, 3);
+	trunc(@, 10);
 }

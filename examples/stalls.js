@@ -40,7 +40,7 @@ function functionOf(stack) {
 	const frame = stack.find(({ file }) => file && !file.startsWith('node:')) ??
 	    stack.find(({ file }) => file);
 
-	return frame ? `${frame.symbol} at ${frame.file}:${frame.line}` : 'native code';
+	return frame && `${frame.symbol} at ${frame.file}:${frame.line}`;
 }
 
 async function main(pid) {
@@ -53,12 +53,14 @@ async function main(pid) {
 		if (stack) {
 			const name = functionOf(stack);
 
-			samples.set(name, (samples.get(name) ?? 0) + 1);
+			if (name !== undefined)
+				samples.set(name, (samples.get(name) ?? 0) + 1);
 			continue;
 		}
 		const most = [...samples].sort(([, a], [, b]) => b - a)[0];
 
-		console.log(`a turn of ${Math.round(took / 1e6)} ms, most of it in ${most?.[0] ?? 'waiting'}`);
+		console.log(`a turn of ${Math.round(took / 1e6)} ms, most of it in ` +
+		    `${most?.[0] ?? 'native code, or waiting'}`);
 		samples = new Map();
 	}
 	await dt.close();

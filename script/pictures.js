@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Makes the pictures of doc/tools.md from real runs of the tools, on the demo server of examples/ and
-// on commands of its own: node script/pictures.js. The page's needs chromium; the others nothing.
+// Makes the pictures of doc/tools.md from real runs of the tools, on the demo server of
+// examples/ and on programs of its own: node script/pictures.js. That of the web page needs
+// chromium, which draws it and must find it drawn.
 'use strict';
 
 const { execFileSync, spawn } = require('node:child_process');
@@ -38,7 +39,8 @@ function cells(line) {
 	return found;
 }
 
-const escape = (text) => text.replace(/[&<>]/g, (c) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;' })[c]);
+const ENTITIES = { '&': '&amp;', '<': '&lt;', '>': '&gt;' };
+const escape = (text) => text.replace(/[&<>]/g, (c) => ENTITIES[c]);
 
 /* What the terminal shows at the end: the lines, under that of the command. */
 function terminal(command, lines) {
@@ -56,7 +58,8 @@ function terminal(command, lines) {
 	const width = Math.ceil(24 + COLUMNS * wide);
 	const height = 24 + text.length * high;
 
-	return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">
+	return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"
+	viewBox="0 0 ${width} ${height}">
 <style>text { font: 14px monospace; fill: #ddd; white-space: pre; }</style>
 <rect width="100%" height="100%" rx="6" fill="#16181d"/>
 ${body.join('\n')}
@@ -87,7 +90,8 @@ const shown = (args) => `npx dtrace-async ${args}`;
 
 async function draw(name, args, { as = args, most = ROWS } = {}) {
 	const lines = await inTerminal(real(args));
-	const some = lines.length > most ? [...lines.slice(0, most - 6), '...', ...lines.slice(-5)] : lines;
+	const some = lines.length <= most ? lines :
+	    [...lines.slice(0, most - 6), '...', ...lines.slice(-5)];
 
 	fs.writeFileSync(path.join(pictures, `${name}.svg`), terminal(shown(as), some));
 }
@@ -164,7 +168,7 @@ class Browser {
 	}
 }
 
-/* The page, when it has drawn what has come in twenty seconds. */
+/* The page, when it has drawn what has come in twenty seconds or so. */
 async function drawPage(pid) {
 	const tool = run('bin/dtrace-async.js', 'latency', 'read', '-p', String(pid), '-w', '-i', '0.25');
 	const [, url] = await prints(tool, /(http:\S+)/);
@@ -173,11 +177,14 @@ async function drawPage(pid) {
 	const { sessionId } = await browser.ask('Target.attachToTarget', { targetId, flatten: true });
 
 	await sleep(20000);
-	const { result } = await browser.ask('Runtime.evaluate',
-	    { expression: 'document.getElementById("title").textContent' }, sessionId);
+	for (;;) {
+		const { result } = await browser.ask('Runtime.evaluate',
+		    { expression: 'document.getElementById("title").textContent' }, sessionId);
 
-	if (!/^read: [1-9]\d* calls shown$/.test(result.value))
-		throw new Error(`the page says: ${result.value}`);
+		if (/^read: [1-9]\d* calls shown$/.test(result.value))
+			break;
+		await sleep(1000);
+	}
 	const { data } = await browser.ask('Page.captureScreenshot', {}, sessionId);
 
 	fs.writeFileSync(path.join(pictures, 'latency-web.png'), data, 'base64');
@@ -199,7 +206,8 @@ async function main() {
 	await prints(reader, /reads/);
 	run('examples/ask.js', url);
 	await draw('syscalls', `syscalls -p ${pid} -t 12`, { as: `syscalls -p ${pid}`, most: 22 });
-	await draw('latency', `latency read -p ${reader.pid} -t 20 -i 0.25`, { as: `latency read -p ${reader.pid}` });
+	await draw('latency', `latency read -p ${reader.pid} -t 20 -i 0.25`,
+	    { as: `latency read -p ${reader.pid}` });
 	await draw('files', 'files -- sh -c "ls doc >/dev/null"', { most: 26 });
 	await draw('net', `net -- node -e ${connect}`, { as: 'net -- node client.js' });
 	execFileSync(process.execPath, ['bin/dtrace-async.js', 'flame', '-p', String(pid), '-t', '12',

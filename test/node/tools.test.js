@@ -335,7 +335,8 @@ function isWellFormed(xml) {
 test('flame: a command, with the names of its JavaScript functions', () =>
 	withDirectory(async (directory) => {
 		const file = path.join(directory, 'f.svg');
-		const { status, stdout } = await run([bin, 'flame', '-o', file, '--', process.execPath, '-e', `
+		const flame = [bin, 'flame', '-o', file, '--', process.execPath];
+		const { status, stdout } = await run([...flame, '-e', `
 			function hotLoop() {
 				let sum = 0;
 				for (let i = 0; i < 1e6; i++)

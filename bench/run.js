@@ -12,7 +12,8 @@ const fs = require('node:fs');
 const os = require('node:os');
 const { mountTracefs, sleep, unmountTracefs } = require('./tools');
 
-const PARTS = ['start', 'enable', 'cost', 'probes', 'printf', 'loop', 'compile', 'provider'];
+const PARTS = ['start', 'enable', 'cost', 'probes', 'printf', 'loop', 'compile', 'provider',
+	'aggregation'];
 const COLUMNS = { what: 56, ours: 12, peer: 12, ratio: 8, target: 12, met: 5 };
 
 function cpuTimes() {

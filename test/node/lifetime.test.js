@@ -92,6 +92,17 @@ test('a consumer that is forgotten while tracing is released', async () => {
 	await until(() => kernelObjects().length <= before, 'the consumers to be released');
 });
 
+test('one that reads by itself, too, unless somebody listens', async () => {
+	await collect();
+	const before = [descriptors(), kernelObjects().length];
+
+	for (let i = 0; i < 5; i++)
+		await (await dtrace.open()).run('tick-1s { trace(1); }');
+	await collect();
+	await until(() => kernelObjects().length <= before[1], 'the consumers to be released');
+	await until(() => descriptors() <= before[0], 'their descriptors to be closed');
+});
+
 test('a tracing consumer does not hold the process', () => {
 	const output = execFileSync(process.execPath, ['-e', `
 		const dtp = require(${root}).createConsumer();
@@ -192,6 +203,47 @@ test('several workers trace at once, and are killed in the midst of it', async (
 		await worker.terminate();
 		assert.equal(seen[0], 'in a worker');
 	}));
+	assert.equal(kernelObjects().length, before);
+});
+
+test('an exception in every callback is uncaught, and leaves the consumer as it was', async () => {
+	assert.equal(await run(`
+		const { createConsumer } = require(${root});
+		const seen = [];
+		const dtp = createConsumer();
+		const fail = (what) => { throw new Error(what); };
+		const next = [
+			() => dtp.strcompile('BEGIN { @ = count(); trace(1); } END { trace(2); }',
+			    () => fail('strcompile')),
+			() => dtp.strcompile('this is no D', () => fail('error')),
+			() => dtp.go(() => fail('go')),
+			() => dtp.consume(() => fail('consume')),
+			() => dtp.aggwalk(() => fail('aggwalk')),
+			() => dtp.stop(() => fail('stop')),
+			() => dtp.consume((probe, rec) => rec?.data === 2 && fail('END')),
+		];
+		process.on('uncaughtException', ({ message }) => {
+			seen.push(message);
+			setImmediate(next.shift() ?? (() => {}));
+		});
+		dtp.on('ready', () => fail('ready'));
+		process.on('exit', () => console.log(seen.join()));`),
+	'ready,strcompile,error,go,consume,aggwalk,stop,END\n');
+});
+
+test('an exception in an iteration ends it, and the consumer goes on', async () => {
+	const before = kernelObjects().length;
+	const dt = await dtrace.open();
+
+	await dt.run('BEGIN { trace(1); } END { trace(2); }');
+	await assert.rejects(async () => {
+		for await (const { data } of dt)
+			throw new Error(`was ${data[0]}`);
+	}, { message: 'was 1' });
+	await dt.stop();
+	for await (const { data } of dt)
+		assert.deepEqual(data, [2]);
+	await dt.close();
 	assert.equal(kernelObjects().length, before);
 });
 

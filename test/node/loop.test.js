@@ -136,10 +136,11 @@ test('the option switchrate says how often a stream of records is read', async (
 	assert.ok(times.size >= 2 && times.size <= 12, `${times.size} turns in a second`);
 });
 
-/* How often a process's main thread has gone to sleep: a wake-up each. */
+/* How often a process's threads have gone to sleep: a wake-up each. */
 function wakeups(pid) {
-	return Number(fs.readFileSync(`/proc/${pid}/task/${pid}/status`, 'utf8')
-	    .match(/^voluntary_ctxt_switches:\t(\d+)$/m)[1]);
+	return fs.readdirSync(`/proc/${pid}/task`).reduce((sum, thread) => sum +
+	    Number(fs.readFileSync(`/proc/${pid}/task/${thread}/status`, 'utf8')
+	        .match(/^voluntary_ctxt_switches:\t(\d+)$/m)[1]), 0);
 }
 
 test('an idle consumer never wakes, and wakes when there is data', async () => {

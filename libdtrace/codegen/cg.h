@@ -126,6 +126,7 @@ typedef struct dt_cg {
 				 * take: a word, the bytes taken, then they; 0: none */
 	uint32_t strtok;	/* strtok()'s state; 0: none */
 	bool needs_cpu;	 /* the prologue must find dt_kcpu_t */
+	bool may_drop;	 /* the epilogue must see whether something was dropped */
 	bool in_error; /* an ERROR clause is being generated */
 	bool failed;
 } dt_cg_t;
@@ -186,6 +187,8 @@ int dt_drop_label(dt_cg_t *, dt_kdrop_t, int next);
 
 /* cpus->drops[kind]++ ; uses R1, R2. */
 void dt_gen_drop(dt_cg_t *, dt_kdrop_t);
+/* Says that something was dropped, for the epilogue to ring the bell; uses R1, R2. */
+void dt_gen_dropped(dt_cg_t *);
 /* R0 = the words of the CPU in the register, or goes to none; uses R1. */
 void dt_gen_cpu_words(dt_cg_t *, int cpu_reg, int none);
 /* R0 = entry of a per-CPU buffer map by index in R1 (u32), or jumps to label when NULL. */
@@ -394,6 +397,9 @@ void dt_gen_header(dt_cg_t *, uint32_t number);
 void dt_gen_record(dt_cg_t *, uint32_t size, uint32_t number, int full);
 /* Wakes the consumer; any register may be lost but R6 to R9. */
 void dt_gen_bell(dt_cg_t *);
+
+/* The epilogue's: rings the bell for the first drop since the consumer has last looked. */
+void dt_gen_drop_bell(dt_cg_t *);
 
 /* Goes to other unless this program is the only one at work on its CPU; uses R1 to R3. */
 void dt_gen_alone(dt_cg_t *, int other);

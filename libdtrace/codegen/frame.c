@@ -240,6 +240,7 @@ int dt_drop_label(dt_cg_t *cg, dt_kdrop_t kind, int next)
 
 	if (!cold)
 		return 0;
+	cg->may_drop = true;
 	cold->is_drop = true;
 	cold->drop = kind;
 	cold->next = next;
@@ -259,6 +260,21 @@ void dt_gen_drop(dt_cg_t *cg, dt_kdrop_t kind)
 	dt_load(e, 8, R1, FP, DT_FRAME_CPUS);
 	dt_alu_imm(e, BPF_MOV, R2, 1);
 	dt_atomic_add(e, 8, R1, (int)(offsetof(dt_kcpu_t, drops) + kind * 8), R2, false);
+	dt_gen_dropped(cg);
+}
+
+/* After the drop was counted: a consumer that takes the word back then sees the count. */
+void dt_gen_dropped(dt_cg_t *cg)
+{
+	dt_emit_t *e = cg->e;
+	int is_known = dt_label_new(e);
+
+	cg->may_drop = true;
+	dt_map_value(e, R1, DT_MAP_STATE, offsetof(dt_kstate_t, dropped));
+	dt_load(e, 4, R2, R1, 0);
+	dt_jump_imm(e, BPF_JNE, R2, 0, is_known);
+	dt_store_imm(e, 4, R1, 0, DT_DROPPED_SILENT);
+	dt_label_here(e, is_known);
 }
 
 void dt_gen_cpu_words(dt_cg_t *cg, int cpu_reg, int none)

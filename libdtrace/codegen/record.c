@@ -12,7 +12,10 @@
  *		forgotten. Only a program that interrupts no other may do that: a record
  *		that is not complete yet must not be overwritten.
  *
- * A buffer's first record rings the bell, for consumers that wait by dtrace_ctlfd().
+ * A buffer's first record rings the bell, for consumers that wait by dtrace_ctlfd(). So does
+ * the first drop, of whatever kind, since the consumer has last looked for drops: there may
+ * be no record at all. The bell cannot be rung where a drop is counted, with registers in
+ * use, so that only leaves word, and the program's epilogue rings.
  */
 #include "codegen/cg.h"
 
@@ -39,6 +42,24 @@ void dt_gen_bell(dt_cg_t *cg)
 	dt_alu_imm(e, BPF_MOV, R4, BPF_RB_FORCE_WAKEUP);
 	dt_call(e, BPF_FUNC_ringbuf_output);
 	cg->stack = mark;
+}
+
+void dt_gen_drop_bell(dt_cg_t *cg)
+{
+	dt_emit_t *e = cg->e;
+	int silent = dt_label_new(e);
+
+	/* A function may drop, too. */
+	if (!cg->may_drop && e->nfunctions == 0)
+		return;
+	dt_map_value(e, R1, DT_MAP_STATE, 0);
+	dt_load(e, 4, R2, R1, offsetof(dt_kstate_t, dropped));
+	dt_jump_imm(e, BPF_JNE, R2, DT_DROPPED_SILENT, silent);
+	dt_load(e, 4, R2, R1, offsetof(dt_kstate_t, bell_wanted));
+	dt_jump_imm(e, BPF_JEQ, R2, 0, silent);
+	dt_store_imm(e, 4, R1, offsetof(dt_kstate_t, dropped), DT_DROPPED_TOLD);
+	dt_gen_bell(cg);
+	dt_label_here(e, silent);
 }
 
 void dt_gen_alone(dt_cg_t *cg, int other)

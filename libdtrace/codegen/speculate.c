@@ -245,6 +245,7 @@ static void gen_copy(dt_cg_t *cg, int buffer, int done)
 	dt_load(e, 8, R3, FP, buffer);
 	dt_load(e, 8, R2, R3, offsetof(dt_kspec_t, nrecords));
 	dt_atomic_add(e, 8, R1, offsetof(dt_kcpu_t, drops[DT_KDROP_PRINCIPAL]), R2, false);
+	dt_gen_dropped(cg);
 	dt_jump(e, done);
 }
 

@@ -5,7 +5,8 @@
  * It is an epoll of four kinds of things:
  *
  *	the bell	a BPF ring buffer to which programs write a word when they record
- *			into an empty buffer, call exit(), or leave a commit to the consumer
+ *			into an empty buffer, drop something, call exit(), or leave a commit
+ *			to the consumer
  *	an event	for what this process knows itself: data was there before anybody
  *			listened, or is left because a consumer's function has aborted
  *	processes	those of the handle, by their pidfds: they end
@@ -127,6 +128,9 @@ void dt_bell_answer(dtrace_hdl_t *hdl)
 				 __ATOMIC_RELEASE);
 	if (read(bell->event, &count, sizeof(count)) < 0)
 		count = 0; /* it was not rung */
+	/* Before the counts are read: what is dropped from now on rings again. */
+	hdl->enabling->state->dropped = 0;
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	watch_processes(hdl, bell);
 }
 

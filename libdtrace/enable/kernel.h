@@ -33,6 +33,10 @@ typedef enum dt_activity {
 	DT_ACTIVITY_STOPPED
 } dt_activity_t;
 
+/* Something was dropped; and that has rung the bell. */
+#define DT_DROPPED_SILENT 1
+#define DT_DROPPED_TOLD 2
+
 /*
  * Head of the state map's only value. A part for each CPU follows: its dt_kcpu_t, then twice,
  * to be switched with the aggregation buffers, the entries of the aggregations without keys
@@ -47,7 +51,9 @@ typedef struct dt_kstate {
 	uint32_t bell_wanted;	   /* a buffer's first record is to ring the bell */
 	int64_t wall_offset;	   /* walltimestamp - timestamp, ns */
 	uint64_t tickets; /* of processes that have been held: follow.c */
-	uint64_t pad[12];
+	uint32_t dropped;  /* DT_DROPPED_*: since the consumer has last looked */
+	uint32_t pad_dropped;
+	uint64_t pad[11];
 } dt_kstate_t;
 
 #define DT_CPUS_OFFSET ((uint32_t)sizeof(dt_kstate_t))

@@ -199,6 +199,27 @@ test('what the buffers cannot hold is reported', async () => {
 	await child.end();
 });
 
+for (const [kind, options, statement] of [
+	['aggregation', { aggsize: '16k' }, '@[n++] = count();'],
+	['dynamic', { dynvarsize: '16k' }, 'seen[n++] = 1;'],
+])
+	test(`${kind} drops are told where nothing is recorded`, async () => {
+		const child = await caller(5000);
+		const dt = await dtrace.open({ options });
+		const drops = [];
+
+		dt.on('drop', (drop) => drops.push(drop));
+		await dt.run(`syscall::umask:entry /pid == ${child.pid}/ { ${statement} }`);
+		for (let told = 0; told < 3; told = drops.length) {
+			await child.call();
+			await until(() => drops.length > told, 'another drop');
+		}
+		for (const drop of drops)
+			assert.equal(drop.kind, kind);
+		await dt.close();
+		await child.end();
+	});
+
 test('a fault is an event', async () => {
 	const dt = await dtrace.open();
 	const faulted = once(dt, 'fault');

@@ -303,7 +303,7 @@ static void gen_program(dt_cg_t *cg, const dt_emit_t *functions, uint32_t nparts
 	else
 		dt_gen_clauses(cg, keys, nkeys);
 	dt_label_here(e, leave);
-	if (parts)
+	if (cg->is_divided)
 		cg->may_drop = true;
 	dt_gen_drop_bell(cg);
 	if (cg->needs_cpu)

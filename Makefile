@@ -156,12 +156,11 @@ check:
 	$(MAKE) SANITIZE=thread B=$(B)/tsan $(B)/tsan/test/threads_test
 	BUILD=$(B) node --test $(wildcard test/*.test.js test/*/*.test.js)
 
-# The same tests on Debian's Linux 6.1, the oldest kernel that is supported, in a virtual
-# machine: half an hour and more where that is emulated.
+# What depends on the kernel on Debian's Linux 6.1 too, the oldest that is supported, in a
+# virtual machine: half an hour where that is emulated.
 check-vm:
 	@script/bootstrap
 	$(MAKE) all tests
-	$(MAKE) SANITIZE=address,undefined B=$(B)/sanitize tests
 	BUILD=$(B) script/check-vm
 
 # What the project promises, against its peers: bench/README.md.

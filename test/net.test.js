@@ -93,8 +93,10 @@ for (const host of hosts) {
 				`close-wait last-ack ${clientPort} ${port} ${host} ${host} 1`,
 				`last-ack closed ${clientPort} ${port} ${host} ${host} 1`,
 			]);
-			assert.deepStrictEqual(end('server').slice(0, 4), [
-				`listen syn-received ${port} ${clientPort} ${host} ${host} 1`,
+			/* Older kernels tell of the first change before they know the other end. */
+			assert.match(end('server')[0],
+				new RegExp(`^listen syn-received ${port} (${clientPort}|0) ${host} `));
+			assert.deepStrictEqual(end('server').slice(1, 4), [
 				`syn-received established ${port} ${clientPort} ${host} ${host} 1`,
 				`established fin-wait-1 ${port} ${clientPort} ${host} ${host} 1`,
 				`fin-wait-1 fin-wait-2 ${port} ${clientPort} ${host} ${host} 1`,

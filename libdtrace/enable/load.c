@@ -110,18 +110,32 @@ static const char *program_name(const dt_program_t *p)
 	}
 }
 
-int dt_program_load(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_program_t *p)
+static dt_loadkind_t kind_of(dt_enabling_t *en, const dt_program_t *p)
 {
 	dt_loadkind_t kind = {.type = p->attach->prog_type,
-			      .flags = p->may_sleep ? BPF_F_SLEEPABLE : 0,
-			      .btf_id = p->attach->btf_id};
+			      .flags = p->may_sleep ? BPF_F_SLEEPABLE : 0};
 
-	if (p->attach->kind == DT_ATTACH_UPROBE)
+	switch (p->attach->kind) {
+	case DT_ATTACH_UPROBE:
 		kind.attach_type = dt_uprobe_attach_type(en);
-	else if (p->attach->kind == DT_ATTACH_KPROBE)
+		break;
+	case DT_ATTACH_KPROBE:
 		kind.attach_type = dt_kprobe_attach_type(en);
-	else if (p->attach->kind == DT_ATTACH_FUNCTION)
+		break;
+	case DT_ATTACH_FUNCTION:
+		kind.btf_id = p->attach->btf_id;
 		kind.attach_type = p->attach->is_return ? BPF_TRACE_FEXIT : BPF_TRACE_FENTRY;
+		break;
+	default:
+		break;
+	}
+	return kind;
+}
+
+int dt_program_load(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_program_t *p)
+{
+	dt_loadkind_t kind = kind_of(en, p);
+
 	return load(hdl, en, &kind, program_name(p), &p->code, &p->fd);
 }
 

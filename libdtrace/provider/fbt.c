@@ -170,7 +170,7 @@ static bool dt_fbt_is_denied(const char *name)
 }
 
 /* Notes of a function in BTF that a trampoline can be made for it. */
-static int dt_fbt_note(dtrace_hdl_t *hdl, const char *name, void *arg)
+static int dt_fbt_note(dtrace_hdl_t *hdl, const char *name, uint32_t id, void *arg)
 {
 	dt_fbtlisting_t *listing = arg;
 	const dt_fbtfunction_t key = {.name = name};
@@ -179,6 +179,7 @@ static int dt_fbt_note(dtrace_hdl_t *hdl, const char *name, void *arg)
 					     : NULL;
 
 	(void)hdl;
+	(void)id;
 	if (found && strcmp(found->module, DT_FBT_MODULE) == 0 && !dt_fbt_is_denied(name))
 		found->has_trampoline = true;
 	return 0;

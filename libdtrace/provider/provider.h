@@ -108,7 +108,8 @@ typedef struct dt_attachpoint {
 	bool no_user, no_kernel; /* SAMPLE: what happens there does not count */
 	bool every_cpu;		 /* SAMPLE */
 	bool is_return;		 /* UPROBE, FUNCTION, KPROBE: runs when the function returns */
-	uint32_t btf_id;	 /* FUNCTION: its number in the kernel's BTF */
+	uint32_t btf_id;	 /* FUNCTION: its number in the kernel's BTF; RAWTP: that of the
+				  * typedef of the tracepoint's functions, if not 0 */
 	dt_usersite_t *sites;	 /* UPROBE, KPROBE */
 	uint32_t nsites, site_capacity;
 	dt_condition_t *conditions; /* all must hold */

@@ -90,7 +90,7 @@ static const char *dt_tpgroup_of(const dt_tplisting_t *listing, const char *even
 /* ---- The providers --------------------------------------------------------------- */
 
 /* Adds a tracepoint's probe if the pattern means it. */
-static int dt_tp_add(dtrace_hdl_t *hdl, const char *event, void *arg)
+static int dt_tp_add(dtrace_hdl_t *hdl, const char *event, uint32_t btf_id, void *arg)
 {
 	dt_tplisting_t *listing = arg;
 	dtrace_id_t id = listing->next < listing->limit ? listing->next++ : DTRACE_IDNONE;
@@ -109,7 +109,10 @@ static int dt_tp_add(dtrace_hdl_t *hdl, const char *event, void *arg)
 	if (!event)
 		return dt_set_errno(hdl, EDT_NOMEM);
 	attach = dt_tracepoint_attach(hdl, event);
-	return attach && dt_probe_add_numbered(hdl, id, provider, module, "", event, attach, 0)
+	if (!attach)
+		return -1;
+	attach->btf_id = btf_id;
+	return dt_probe_add_numbered(hdl, id, provider, module, "", event, attach, 0)
 		   ? 0
 		   : -1;
 }

@@ -13,25 +13,31 @@
 
 /* ---- Tracepoints --------------------------------------------------------------- */
 
-int dt_tracepoint_params(dtrace_hdl_t *hdl, const char *tracepoint, dt_type_t *const **params,
-			 uint32_t *nparams)
+/* The parameters of functions of the type, without the first. */
+static int dt_tp_params(dtrace_hdl_t *hdl, const char *tracepoint, dt_type_t *type,
+			dt_type_t *const **params, uint32_t *nparams)
 {
-	char name[DTRACE_NAMELEN + 16];
-	dt_type_t *type;
-
-	snprintf(name, sizeof(name), "btf_trace_%s", tracepoint);
-	type = dt_type_lookup(hdl, DT_K_TYPEDEF, name);
 	if (!type)
 		return -1;
 	type = dt_type_resolve(hdl, type);
 	if (type->kind == DT_K_PTR)
 		type = dt_type_resolve(hdl, type->ref);
 	if (type->kind != DT_K_FUNC || type->count == 0)
-		return dt_set_error(hdl, EDT_NOTYPE, "the kernel's type %s is no function's",
-				    name);
+		return dt_set_error(hdl, EDT_NOTYPE, "the kernel's type btf_trace_%s is no "
+						     "function's", tracepoint);
 	*params = (dt_type_t *const *)type->params + 1;
 	*nparams = type->count - 1;
 	return 0;
+}
+
+int dt_tracepoint_params(dtrace_hdl_t *hdl, const char *tracepoint, dt_type_t *const **params,
+			 uint32_t *nparams)
+{
+	char name[DTRACE_NAMELEN + 16];
+
+	snprintf(name, sizeof(name), "btf_trace_%s", tracepoint);
+	return dt_tp_params(hdl, tracepoint, dt_type_lookup(hdl, DT_K_TYPEDEF, name), params,
+			    nparams);
 }
 
 dt_attachpoint_t *dt_tracepoint_attach(dtrace_hdl_t *hdl, const char *tracepoint)
@@ -73,7 +79,9 @@ int dt_tracepoint_describe(dtrace_hdl_t *hdl, dt_probe_t *probe)
 	const char **types;
 	uint32_t n;
 
-	if (dt_tracepoint_params(hdl, attach->target, &params, &n) != 0)
+	if ((attach->btf_id ? dt_tp_params(hdl, attach->target,
+					   dt_btf_type(hdl, attach->btf_id), &params, &n)
+			    : dt_tracepoint_params(hdl, attach->target, &params, &n)) != 0)
 		return -1;
 	if (n > DT_MAXARGS)
 		n = DT_MAXARGS;

@@ -590,12 +590,13 @@ int dt_btf_typedefs(dtrace_hdl_t *hdl, const char *prefix, dt_btf_name_f *f, voi
 {
 	dt_btf_t *btf = btf_open(hdl);
 	size_t length = strlen(prefix);
-	const char *at;
+	uint32_t id = 1;
 	int rv = 0;
 
 	if (btf == NULL)
 		return -1;
-	for (at = btf->types; at != NULL && rv == 0; at = record_next(btf, at)) {
+	for (const char *at = btf->types; at != NULL && rv == 0;
+	     at = record_next(btf, at), id++) {
 		const struct btf_type *record = (const void *)at;
 		const char *name;
 
@@ -603,9 +604,16 @@ int dt_btf_typedefs(dtrace_hdl_t *hdl, const char *prefix, dt_btf_name_f *f, voi
 			continue;
 		name = string_at(btf, record->name_off);
 		if (name != NULL && strncmp(name, prefix, length) == 0)
-			rv = f(hdl, name + length, arg);
+			rv = f(hdl, name + length, id, arg);
 	}
 	return rv;
+}
+
+dt_type_t *dt_btf_type(dtrace_hdl_t *hdl, uint32_t id)
+{
+	dt_btf_t *btf = btf_open(hdl);
+
+	return btf == NULL ? NULL : type_make(hdl, btf, id);
 }
 
 /* Whether a value of the type goes through a register. */
@@ -656,18 +664,19 @@ static bool is_attachable(dt_btf_t *btf, const struct btf_type *function)
 int dt_btf_functions(dtrace_hdl_t *hdl, dt_btf_name_f *f, void *arg)
 {
 	dt_btf_t *btf = btf_open(hdl);
-	const char *at;
+	uint32_t id = 1;
 	int rv = 0;
 
 	if (btf == NULL)
 		return -1;
-	for (at = btf->types; at != NULL && rv == 0; at = record_next(btf, at)) {
+	for (const char *at = btf->types; at != NULL && rv == 0;
+	     at = record_next(btf, at), id++) {
 		const struct btf_type *record = (const void *)at;
 		const char *name = string_at(btf, record->name_off);
 
 		if (BTF_INFO_KIND(record->info) == BTF_KIND_FUNC && name != NULL &&
 		    is_attachable(btf, record))
-			rv = f(hdl, name, arg);
+			rv = f(hdl, name, id, arg);
 	}
 	return rv;
 }

@@ -135,12 +135,15 @@ bool dt_type_compatible(struct dtrace_hdl *, dt_type_t *, dt_type_t *);
 int dt_kernel_member(struct dtrace_hdl *, const char *structure, const char *member,
 		     uint32_t *offset, uint32_t *size);
 /* Calls f for each typedef of the running kernel whose name begins with prefix, with what
- * follows it; until one returns non-0, which is returned. -1: the handle's error is set. */
-typedef int dt_btf_name_f(struct dtrace_hdl *, const char *rest, void *);
+ * follows it and its number in BTF; until one returns non-0, which is returned. -1: the
+ * handle's error is set. */
+typedef int dt_btf_name_f(struct dtrace_hdl *, const char *rest, uint32_t id, void *);
 int dt_btf_typedefs(struct dtrace_hdl *, const char *prefix, dt_btf_name_f *, void *);
 /* The same for each function that a program of the kernel can be attached to: of a fixed
  * number of arguments that are numbers or pointers. */
 int dt_btf_functions(struct dtrace_hdl *, dt_btf_name_f *, void *);
+/* The type of that number; NULL: the handle's error is set. */
+dt_type_t *dt_btf_type(struct dtrace_hdl *, uint32_t id);
 /* Such a function's number in the kernel's BTF; 0: there is none. */
 uint32_t dt_btf_function_id(struct dtrace_hdl *, const char *name);
 void dt_types_fini(struct dtrace_hdl *);

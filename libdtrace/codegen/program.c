@@ -277,7 +277,9 @@ static void gen_entry(dt_cg_t *cg, const dt_range_t *keys, uint32_t nkeys, int l
 		dt_store(e, 8, FP, DT_FRAME_SCRATCH, R0);
 	}
 	gen_clear_locals(cg);
-	dt_gen_initialize(cg);
+	/* The main function of a divided program has no expressions, and little of the frame. */
+	if (!cg->is_divided)
+		dt_gen_initialize(cg);
 }
 
 static void set_limits(dt_cg_t *cg)

@@ -77,6 +77,7 @@ typedef struct dt_cgenv {
 	uint32_t nbuffers; /* principal buffers of a CPU: 1 where they are never switched */
 	uint32_t end_size; /* bytes kept free for END's records: bufpolicy fill */
 	int only_cpu;	   /* option cpu; -1: all */
+	uint32_t attempt; /* each divides programs otherwise; 0: only where they are large */
 	bool temporal, commits; /* some clause has commit() */
 	uint32_t fixed_size; /* of the entries of aggregations without keys */
 	uint32_t near_size;  /* of the offsets that follow them: each CPU has both twice */

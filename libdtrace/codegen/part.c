@@ -32,8 +32,10 @@ static const int fault_words[] = {DT_FRAME_FAULT, DT_FRAME_FAULTPC, DT_FRAME_FAU
 
 bool dt_part_is_full(const dt_cg_t *cg)
 {
-	return cg->is_divided && (cg->e->ninsns - cg->part_insns > PART_INSNS ||
-				  cg->e->nfixups - cg->part_jumps > PART_JUMPS);
+	uint32_t divisor = 1 + cg->env->attempt;
+
+	return cg->is_divided && (cg->e->ninsns - cg->part_insns > PART_INSNS / divisor ||
+				  cg->e->nfixups - cg->part_jumps > PART_JUMPS / divisor);
 }
 
 void dt_part_begin(dt_cg_t *cg)

@@ -490,7 +490,7 @@ int dt_codegen_program(dt_cgenv_t *env, dt_program_t *program)
 	if (!keys)
 		return dt_set_errno(env->hdl, EDT_NOMEM);
 	err = generate(env, program, keys, nkeys, false, &fault_cost);
-	if (code->too_large || code->ninsns > UNDIVIDED_INSNS ||
+	if (code->too_large || env->attempt > 0 || code->ninsns > UNDIVIDED_INSNS ||
 	    code->nfixups > UNDIVIDED_JUMPS || fault_cost > UNDIVIDED_FAULTS)
 		err = generate(env, program, keys, nkeys, true, &fault_cost);
 	return err;

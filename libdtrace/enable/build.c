@@ -462,6 +462,7 @@ int dt_build(dtrace_hdl_t *hdl, dt_enabling_t *en)
 
 	env->hdl = hdl;
 	env->arena = en->arena;
+	env->attempt = en->attempt;
 	if (read_options(hdl, env) != 0)
 		return -1;
 	for (dt_enabled_t *enabled = en->enabled; enabled; enabled = enabled->next, n++)

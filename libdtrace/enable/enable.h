@@ -66,6 +66,8 @@ typedef struct dt_enabling {
 	int kprobe_multi; /* the same for functions of the kernel */
 	int *maps; /* by dt_mapid_t; -1: not made */
 	uint32_t nmaps;
+	bool is_untranslated; /* the kernel's JIT has failed on a program */
+	uint32_t attempt;     /* how often it has: see go.c */
 	int map_error;	     /* errno of a map that could not be made, */
 	uint32_t map_failed; /* and which it was */
 	volatile dt_kstate_t *state;

@@ -140,9 +140,31 @@ static int fire_end(dtrace_hdl_t *hdl, dt_enabling_t *en)
 	return err;
 }
 
+#define ATTEMPTS 5
+
+/*
+ * Programs into the kernel. Its JIT on x86 finds the lengths of jumps by repetition, which
+ * for a very few programs comes to no end (arch/x86/net/bpf_jit_comp.c: "fatal error", as
+ * the program's load ends with ENOTSUPP, though it has been verified). Divided into
+ * functions otherwise, it has other jumps.
+ */
+static int load(dtrace_hdl_t *hdl, dt_enabling_t *en)
+{
+	for (;;) {
+		if (prepare(hdl, en) != 0)
+			return -1;
+		if (dt_programs_load(hdl, en) == 0)
+			return 0;
+		if (!en->is_untranslated || ++en->attempt == ATTEMPTS)
+			return -1;
+		dt_maps_destroy(en);
+		dt_build_reset(en);
+	}
+}
+
 static int start(dtrace_hdl_t *hdl, dt_enabling_t *en)
 {
-	if (prepare(hdl, en) != 0 || dt_programs_load(hdl, en) != 0)
+	if (load(hdl, en) != 0)
 		return -1;
 	set_clocks(en);
 	if (dt_programs_attach(hdl, en) != 0 || dt_follow_start(hdl, en) != 0 ||

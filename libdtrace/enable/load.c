@@ -71,6 +71,9 @@ typedef struct dt_loadkind {
 
 static const dt_loadkind_t dt_own_kind = {.type = BPF_PROG_TYPE_RAW_TRACEPOINT};
 
+/* An error of the kernel's own, which no header for programs has. */
+#define KERNEL_ENOTSUPP 524
+
 static int load(dtrace_hdl_t *hdl, dt_enabling_t *en, const dt_loadkind_t *kind,
 		const char *name, dt_emit_t *e, int *fd)
 {
@@ -84,6 +87,8 @@ static int load(dtrace_hdl_t *hdl, dt_enabling_t *en, const dt_loadkind_t *kind,
 	if (got != 0)
 		return got;
 	got = bpf_prog_load(kind->type, name, "GPL", e->insns, e->ninsns, &opts);
+	if (got < 0)
+		en->is_untranslated = got == -KERNEL_ENOTSUPP;
 	if (got < 0)
 		got = refused(hdl, kind->type, name, e, &opts, got);
 	dt_support_unlink(&opts);

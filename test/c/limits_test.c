@@ -6,6 +6,7 @@
  */
 #include <bpf/bpf.h>
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <linux/bpf.h>
 #include <sys/syscall.h>
@@ -16,6 +17,7 @@ static struct {
 	uint64_t memory;      /* bytes that a map may have, 0: any */
 	unsigned int refused; /* call that fails, from 1; 0: none */
 	unsigned int calls;
+	unsigned int untranslated; /* programs that the JIT fails on */
 } refuse;
 
 static int call_is_refused(void)
@@ -61,6 +63,20 @@ int bpf_raw_tracepoint_open(const char *name, int prog)
 	attr.raw_tracepoint.prog_fd = (uint32_t)prog;
 	fd = (int)syscall(SYS_bpf, BPF_RAW_TRACEPOINT_OPEN, &attr, sizeof(attr));
 	return fd < 0 ? -errno : fd;
+}
+
+int bpf_prog_load(enum bpf_prog_type type, const char *name, const char *license,
+		  const struct bpf_insn *insns, size_t n, const struct bpf_prog_load_opts *opts)
+{
+	int (*real)(enum bpf_prog_type, const char *, const char *, const struct bpf_insn *,
+		    size_t, const struct bpf_prog_load_opts *);
+
+	if (refuse.untranslated > 0) {
+		refuse.untranslated--;
+		return -524; /* the kernel's ENOTSUPP */
+	}
+	*(void **)&real = dlsym(RTLD_NEXT, "bpf_prog_load");
+	return real ? real(type, name, license, insns, n, opts) : -ENOSYS;
 }
 
 static int count_descriptors(void)
@@ -170,11 +186,45 @@ static void traces_with_less(void)
 	dtrace_close(dtp);
 }
 
+static const char greeting[] =
+    "BEGIN { n = 1; printf(\"%s %d\", strjoin(\"hel\", \"lo\"), n); exit(0); }";
+
+/* Each of its failures is followed by another way to divide the program. */
+static void divides_what_the_jit_fails_on(void)
+{
+	dtrace_hdl_t *dtp = trace_program(greeting, "quiet", NULL);
+	FILE *fp = trace_nowhere();
+
+	refuse.untranslated = 4;
+	CHECK_DT(dtp, dtrace_go(dtp) == 0);
+	CHECK(refuse.untranslated == 0);
+	CHECK_DT(dtp, dtrace_work(dtp, fp, NULL, NULL, NULL) == DTRACE_WORKSTATUS_DONE);
+	CHECK_DT(dtp, dtrace_stop(dtp) == 0);
+	fclose(fp);
+	dtrace_close(dtp);
+}
+
+static void gives_up_in_the_end(void)
+{
+	int before = count_descriptors();
+	dtrace_hdl_t *dtp = trace_program(greeting, NULL);
+
+	refuse.untranslated = 1000;
+	CHECK(dtrace_go(dtp) != 0);
+	refuse.untranslated = 0;
+	CHECK(strstr(dtrace_errmsg(dtp, dtrace_errno(dtp)), "refused") != NULL);
+	dtrace_close(dtp);
+	CHECK(count_descriptors() == before);
+}
+
 int main(void)
 {
 	return RUN({"dtrace_go() that fails leaves nothing behind, wherever it fails",
 		    leaves_nothing_when_it_fails},
 		   {"sizes are lowered when memory is refused", lowers_sizes},
 		   {"with bufresize=manual they are not", lowers_no_size_when_told_so},
-		   {"lowered buffers trace", traces_with_less});
+		   {"lowered buffers trace", traces_with_less},
+		   {"a program that the kernel's JIT fails on is divided otherwise",
+		    divides_what_the_jit_fails_on},
+		   {"and given up when that does not help", gives_up_in_the_end});
 }

@@ -65,6 +65,14 @@ describe('options', { skip: command.skip }, () => {
 		}
 	});
 
+	test('each is in the manual page', () => {
+		const page = fs.readFileSync(path.join(root, 'doc', 'dtrace.1'), 'utf8');
+		const listed = page.slice(page.indexOf('.SH TRACING OPTIONS'), page.indexOf('.SH EXIT STATUS'));
+
+		for (const { name } of options)
+			assert.match(listed, new RegExp(`^\\.BR? .*\\b${name}\\b`, 'm'), name);
+	});
+
 	test('each has a test', () => {
 		const text = tests();
 

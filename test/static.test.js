@@ -226,6 +226,10 @@ serv$target:::pointers {
 			assert.match(result.stderr, message);
 			assert.ok(!fs.existsSync(path.join(directory, 'bad.h')));
 		}
+		// A name that is no file's is left alone.
+		fs.symlinkSync('nowhere', path.join(directory, 'link.h'));
+		await dtrace('-h', '-s', 'bad.d', '-o', 'link.h');
+		assert.ok(fs.lstatSync(path.join(directory, 'link.h')).isSymbolicLink());
 		assert.match((await dtrace('-h')).stderr, /^dtrace: no script specified/);
 	});
 

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "command.h"
@@ -31,6 +32,15 @@ static char *name_after_script(command_t *command, const char *suffix)
 	return name;
 }
 
+/* Takes away what has been begun. What is no file, /dev/null say, stays. */
+static void remove_file(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) == 0 && S_ISREG(st.st_mode))
+		unlink(path);
+}
+
 void static_header(command_t *command)
 {
 	char *after = command->output_path == NULL ? name_after_script(command, ".h") : NULL;
@@ -48,11 +58,11 @@ void static_header(command_t *command)
 	if (fclose(fp) != 0 && rv == 0) {
 		int error = errno;
 
-		unlink(path);
+		remove_file(path);
 		fatal(command, "failed to write to %s: %s", path, strerror(error));
 	}
 	if (rv != 0) {
-		unlink(path);
+		remove_file(path);
 		fatal_library(command, "failed to create header file %s", path);
 	}
 	free(after);

@@ -19,6 +19,7 @@
 #include <libelf.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "arch.h"
@@ -261,14 +262,18 @@ static int dt_sdt_write(dtrace_hdl_t *hdl, int fd, dt_sdtobject_t *object)
 static int dt_sdt_create(dtrace_hdl_t *hdl, const char *path, dt_sdtobject_t *object)
 {
 	int fd = open(path, O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	bool is_file;
+	struct stat st;
 	int rv;
 
 	if (fd < 0)
 		return dt_set_error(hdl, errno, "%s: %s", path, strerror(errno));
+	is_file = fstat(fd, &st) == 0 && S_ISREG(st.st_mode);
 	rv = dt_sdt_write(hdl, fd, object);
 	if (close(fd) != 0 && rv == 0)
 		rv = dt_set_error(hdl, errno, "%s: %s", path, strerror(errno));
-	if (rv != 0)
+	/* What is no file, /dev/full say, stays. */
+	if (rv != 0 && is_file)
 		unlink(path);
 	return rv;
 }

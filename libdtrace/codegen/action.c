@@ -404,6 +404,8 @@ static void gen_chill(dt_cg_t *cg, const dt_node_t *call)
 	dt_store(e, 8, R1, offsetof(dt_kcpu_t, chilled), R3);
 	dt_arg_slot(&args, slot);
 	dt_gen_support(cg, DT_SUPPORT_CHILL, &args);
+	if (cg->timestamp.place != DT_STR_NONE)
+		dt_gen_clear(cg, &cg->timestamp); /* time has gone by on purpose */
 	cg->stack = mark;
 }
 

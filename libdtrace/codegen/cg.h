@@ -88,6 +88,22 @@ typedef struct dt_finder {
 	dt_agginit_t init; /* the value of a new entry */
 } dt_finder_t;
 
+typedef enum dt_strplace {
+	DT_STR_NONE,
+	DT_STR_FRAME,	/* FP + offset */
+	DT_STR_SCRATCH, /* scratch + offset */
+	DT_STR_STATE,	/* global variable: state map + offset */
+	DT_STR_CONST,	/* strings map + offset */
+	DT_STR_RECORD	/* record + offset (from its header) */
+} dt_strplace_t;
+
+/* A NUL-terminated string in at most size bytes. */
+typedef struct dt_str {
+	dt_strplace_t place;
+	int offset;
+	uint32_t size;
+} dt_str_t;
+
 typedef struct dt_cg {
 	dt_cgenv_t *env;
 	dt_program_t *program;
@@ -125,6 +141,8 @@ typedef struct dt_cg {
 	uint32_t heap;		/* what alloca() and copyin() of a size known at run time
 				 * take: a word, the bytes taken, then they; 0: none */
 	uint32_t strtok;	/* strtok()'s state; 0: none */
+	uint32_t ntimestamps;	/* how often the clauses say timestamp */
+	dt_str_t timestamp;	/* the firing's, if more than once; 0: not read yet */
 	bool needs_cpu;	 /* the prologue must find dt_kcpu_t */
 	bool may_drop;	 /* the epilogue must see whether something was dropped */
 	bool in_error; /* an ERROR clause is being generated */
@@ -242,22 +260,6 @@ void dt_gen_assign(dt_cg_t *, const dt_node_t *, int dst);
 void dt_gen_incdec(dt_cg_t *, const dt_node_t *, int dst);
 
 /* ---- str.c --------------------------------------------------------------- */
-
-typedef enum dt_strplace {
-	DT_STR_NONE,
-	DT_STR_FRAME,	/* FP + offset */
-	DT_STR_SCRATCH, /* scratch + offset */
-	DT_STR_STATE,	/* global variable: state map + offset */
-	DT_STR_CONST,	/* strings map + offset */
-	DT_STR_RECORD	/* record + offset (from its header) */
-} dt_strplace_t;
-
-/* A NUL-terminated string in at most size bytes. */
-typedef struct dt_str {
-	dt_strplace_t place;
-	int offset;
-	uint32_t size;
-} dt_str_t;
 
 /* Most bytes a string expression's value can take, NUL included. */
 uint32_t dt_str_bound(dt_cgenv_t *, const dt_node_t *);

@@ -192,6 +192,8 @@ static void gen_clear_locals(dt_cg_t *cg)
 	}
 	if (cg->strtok)
 		dt_gen_scratch_clear(cg, cg->strtok, 16);
+	if (cg->timestamp.place != DT_STR_NONE)
+		dt_gen_clear(cg, &cg->timestamp);
 }
 
 
@@ -340,7 +342,24 @@ static void place_of_call(dt_cg_t *cg, const dt_node_t *call)
 /* Words of the frame for this-> variables; further ones live in scratch. */
 #define THIS_WORDS 8
 
-/* Places for the this-> variables that the program's clauses use. */
+/* Whether a word that all the program's clauses share may be one of the frame. */
+static bool fits_frame(const dt_cg_t *cg)
+{
+	return !cg->is_divided && cg->stack > DT_FRAME_VARS - THIS_WORDS * 8;
+}
+
+static void place_timestamp(dt_cg_t *cg)
+{
+	if (++cg->ntimestamps != 2)
+		return;
+	if (fits_frame(cg))
+		cg->timestamp = (dt_str_t){DT_STR_FRAME, dt_stack_alloc(cg, 8), 8};
+	else
+		cg->timestamp = (dt_str_t){DT_STR_SCRATCH, (int)dt_scratch_alloc(cg, 8), 8};
+}
+
+/* Places for the this-> variables that the program's clauses use, and what else outlives an
+ * expression. */
 static void place_local(dt_node_t *n, void *arg)
 {
 	dt_cg_t *cg = arg;
@@ -349,13 +368,14 @@ static void place_local(dt_node_t *n, void *arg)
 
 	if (n->kind == DT_N_CALL)
 		place_of_call(cg, n);
+	if (n->kind == DT_N_VAR && ident->kind == DT_I_BUILTIN && ident->id == DT_VAR_TIMESTAMP)
+		place_timestamp(cg);
 	if (n->kind != DT_N_VAR || ident->kind != DT_I_VAR || ident->scope != DT_SCOPE_THIS)
 		return;
 	if (cg->this_slots[ident->order] || cg->this_scratch[ident->order])
 		return;
 	if (!dt_is_string(n) && !dt_is_aggregate(cg, n->type) &&
-	    !cg->env->has_address[ident->order] &&
-	    !cg->is_divided && cg->stack > DT_FRAME_VARS - THIS_WORDS * 8) {
+	    !cg->env->has_address[ident->order] && fits_frame(cg)) {
 		cg->this_slots[ident->order] = dt_stack_alloc(cg, 8);
 		return;
 	}

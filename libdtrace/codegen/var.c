@@ -389,6 +389,26 @@ static void gen_uregs(dt_cg_t *cg, const dt_node_t *n, int dst)
 	cg->stack = mark;
 }
 
+/* All clauses of a firing see the same time, that of the first look at it. */
+static void gen_timestamp(dt_cg_t *cg, int dst)
+{
+	dt_emit_t *e = cg->e;
+	int known = dt_label_new(e), base, at;
+
+	if (cg->timestamp.place != DT_STR_NONE) {
+		base = dt_str_base(cg, &cg->timestamp, R1, &at);
+		dt_load(e, 8, R0, base, at);
+		dt_jump_imm(e, BPF_JNE, R0, 0, known);
+	}
+	dt_call(e, BPF_FUNC_ktime_get_ns);
+	if (cg->timestamp.place != DT_STR_NONE) {
+		base = dt_str_base(cg, &cg->timestamp, R1, &at);
+		dt_store(e, 8, base, at, R0);
+	}
+	dt_label_here(e, known);
+	dt_mov(e, dst, R0);
+}
+
 void dt_gen_builtin(dt_cg_t *cg, const dt_node_t *n, int dst)
 {
 	dt_emit_t *e = cg->e;
@@ -435,8 +455,7 @@ void dt_gen_builtin(dt_cg_t *cg, const dt_node_t *n, int dst)
 		gen_task_member(cg, dst, n, (const char *const[]){"real_parent", "tgid", NULL});
 		break;
 	case DT_VAR_TIMESTAMP:
-		dt_call(e, BPF_FUNC_ktime_get_ns);
-		dt_mov(e, dst, R0);
+		gen_timestamp(cg, dst);
 		break;
 	case DT_VAR_VTIMESTAMP:
 		gen_vtimestamp(cg, dst);

@@ -22,7 +22,7 @@ const { values: options } = parseArgs({ options: {
 } });
 
 /* Who has asked for what: that of a busy day. */
-const log = Array.from({ length: 80000 }, (_, i) =>
+const log = Array.from({ length: 300000 }, (_, i) =>
     `${1e9 + i * 577} 10.1.${i % 251}.${i * 7 % 253} GET /item/${i * 7919 % 99991} 200\n`);
 const archive = path.join(os.tmpdir(), `access-${process.pid}.log.gz`);
 

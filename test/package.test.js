@@ -28,8 +28,7 @@ function command(name) {
 before(() => {
 	const [{ filename, files }] = JSON.parse(execFileSync('npm',
 	    ['pack', '--json', '--pack-destination', temporary],
-	    { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] })
-		.replace(/^[^[]*^(?=\[)/m, '')); /* what make has said */
+	    { cwd: root, encoding: 'utf8', stdio: ['ignore', 'pipe', 'ignore'] }));
 
 	packed = files.map((file) => file.path);
 	fs.mkdirSync(tools);

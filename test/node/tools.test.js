@@ -357,11 +357,17 @@ test('flame: a command, with the names of its JavaScript functions', () =>
 
 test('flame: a process', () => withDirectory(async (directory) => {
 	const file = path.join(directory, 'f.svg');
-	const { stdout } = await tool('flame', '-o', file, '-t', '2', '-p', String(worker.child.pid));
-	const svg = fs.readFileSync(file, 'utf8');
+	let svg = '';
 
-	assert.match(stdout, /^process \d+: [1-9]\d* samples, drawn in /m);
-	assert.ok(/data-n="(work|hotLoop)"/.test(svg)); /* one may be compiled into the other */
+	/* One may be compiled into the other; and on a busy machine the process may hardly run. */
+	for (let i = 0; i < 5 && !/data-n="(work|hotLoop)"/.test(svg); i++) {
+		const { stdout } = await tool('flame', '-o', file, '-t', '2', '-p',
+			String(worker.child.pid));
+
+		assert.match(stdout, /^process \d+: \d+ samples, drawn in /m);
+		svg = fs.readFileSync(file, 'utf8');
+	}
+	assert.match(svg, /data-n="(work|hotLoop)"/);
 	assert.ok(isWellFormed(svg));
 }));
 

@@ -3,8 +3,9 @@
 
 /*
  * Records a second that arrive in JavaScript, while a program on its own CPU makes system
- * calls as fast as it can: by the add-on's consume(), and by reading bpftrace's JSON. Each
- * call makes several records, so that it is the reader who cannot keep up, not the program.
+ * calls as fast as it can: by the add-on's consume(), by the modern interface's iteration,
+ * and by reading bpftrace's JSON. Each call makes several records, so that it is the reader
+ * who cannot keep up, not the program.
  */
 const { spawn } = require('node:child_process');
 const { once } = require('node:events');
@@ -39,7 +40,10 @@ class Meter {
 	}
 }
 
-async function withAddon(calls) {
+const program = (calls) => `syscall::umask:entry /pid == ${calls.pid}/ ` +
+    `{ ${'printf("%d %s", arg0, execname); '.repeat(PRINTFS)}}`;
+
+async function withConsume(calls) {
 	const meter = new Meter();
 	const dtp = dtrace.createConsumer();
 	let done = false;
@@ -47,8 +51,7 @@ async function withAddon(calls) {
 	await once(dtp, 'ready');
 	dtp.on('drop', (event) => { meter.drops += event.drops; });
 	dtp.setopt('switchrate', `${POLL_MS}ms`);
-	await dtp.strcompile(`syscall::umask:entry /pid == ${calls.pid}/ ` +
-	    `{ ${'printf("%d %s", arg0, execname); '.repeat(PRINTFS)}}`);
+	await dtp.strcompile(program(calls));
 	await dtp.go();
 	const flood = calls.ask(`flood ${FLOOD_MS}`).then((n) => { done = true; return n; });
 
@@ -66,6 +69,23 @@ async function withAddon(calls) {
 		await sleep(POLL_MS);
 	}
 	await dtp.stop();
+	meter.fired = await flood;
+	return meter;
+}
+
+async function withIteration(calls) {
+	const meter = new Meter();
+	const dt = await dtrace.open({ options: { switchrate: `${POLL_MS}ms` } });
+
+	dt.on('drop', (event) => { meter.drops += event.drops; });
+	await dt.run(program(calls));
+	const flood = calls.ask(`flood ${FLOOD_MS}`).then(async (n) => {
+		await dt.stop();
+		return n;
+	});
+
+	for await (const record of dt)
+		meter.add(record.data.length);
 	meter.fired = await flood;
 	return meter;
 }
@@ -101,23 +121,23 @@ async function withBpftrace(calls) {
 
 module.exports = async function measure() {
 	const calls = new Calls();
-	const ours = [], peer = [];
+	const consume = [], iteration = [], peer = [];
 
 	try {
 		for (let i = 0; i < ROUNDS; i++) {
-			ours.push(await withAddon(calls));
+			consume.push(await withConsume(calls));
+			iteration.push(await withIteration(calls));
 			peer.push(await withBpftrace(calls));
 		}
 	} finally {
 		calls.end();
 	}
-	for (const [name, runs] of Object.entries({ ours, peer }))
+	for (const [name, runs] of Object.entries({ consume, iteration, peer }))
 		verbose(`${name}: fired, records, drops`,
 		    runs.flatMap((m) => [m.fired, m.records, m.drops]));
-	return [
-		row('printf records into JavaScript, a second', {
-			ours: median(ours.map((m) => m.rate)) / 1e3,
-			peer: median(peer.map((m) => m.rate)) / 1e3,
-			unit: 'k', target: 5, atLeast: true }),
-	];
+	const thousands = (runs) => median(runs.map((m) => m.rate)) / 1e3;
+	const rate = (how, runs, target) => row(`printf records into JavaScript, a second: ${how}`, {
+		ours: thousands(runs), peer: thousands(peer), unit: 'k', target, atLeast: true });
+
+	return [rate('consume()', consume, 5), rate('for await', iteration, 10)];
 };

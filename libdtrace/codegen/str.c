@@ -286,6 +286,40 @@ void dt_gen_str_id(dt_cg_t *cg, const dt_node_t *n, int dst)
 	dt_alu_imm(cg->e, BPF_ADD, dst, (int32_t)names->base);
 }
 
+/* The task's own words where it is known where they are: a tenth of what the helper costs. The
+ * kernel fills a name up with zeroes (set_task_comm() in fs/exec.c). */
+static bool gen_task_comm(dt_cg_t *cg, const dt_str_t *s)
+{
+	dt_emit_t *e = cg->e;
+	uint32_t offset, size;
+	int base, at;
+
+	if (s->size != TASK_COMM_LEN || s->offset % 8 != 0 ||
+	    dt_kernel_member(cg->env->hdl, "task_struct", "comm", &offset, &size) != 0 ||
+	    size != TASK_COMM_LEN)
+		return false;
+	dt_call(e, BPF_FUNC_get_current_task_btf);
+	base = dt_str_base(cg, s, R1, &at);
+	for (int i = 0; i < TASK_COMM_LEN; i += 8) {
+		dt_load(e, 8, R2, R0, (int)offset + i);
+		dt_store(e, 8, base, at + i, R2);
+	}
+	return true;
+}
+
+static dt_str_t gen_execname(dt_cg_t *cg, const dt_str_t *want)
+{
+	dt_emit_t *e = cg->e;
+	dt_str_t s = dt_str_new(cg, smaller(TASK_COMM_LEN, cg->env->strsize), want);
+
+	if (!gen_task_comm(cg, &s)) {
+		dt_str_address(cg, &s, R1);
+		dt_alu_imm(e, BPF_MOV, R2, (int32_t)s.size);
+		dt_call(e, BPF_FUNC_get_current_comm);
+	}
+	return s;
+}
+
 static dt_str_t gen_builtin_str(dt_cg_t *cg, const dt_node_t *n, const dt_str_t *want)
 {
 	dt_emit_t *e = cg->e;
@@ -293,13 +327,8 @@ static dt_str_t gen_builtin_str(dt_cg_t *cg, const dt_node_t *n, const dt_str_t 
 	const char *text;
 	dt_str_t s;
 
-	if (n->ident->id == DT_VAR_EXECNAME) {
-		s = dt_str_new(cg, smaller(TASK_COMM_LEN, cg->env->strsize), want);
-		dt_str_address(cg, &s, R1);
-		dt_alu_imm(e, BPF_MOV, R2, (int32_t)s.size);
-		dt_call(e, BPF_FUNC_get_current_comm);
-		return s;
-	}
+	if (n->ident->id == DT_VAR_EXECNAME)
+		return gen_execname(cg, want);
 	if (!is_probe_name(n)) {
 		dt_cg_unsupported(cg, n, n->ident->name);
 		return (dt_str_t){DT_STR_NONE, 0, 1};

@@ -196,7 +196,6 @@ static void gen_clear_locals(dt_cg_t *cg)
 		dt_gen_clear(cg, &cg->timestamp);
 }
 
-
 /* Leaves unless the place is one that the program's probes are meant by. */
 static void gen_conditions(dt_cg_t *cg, const dt_attachpoint_t *attach, int out)
 {
@@ -262,9 +261,10 @@ static void gen_entry(dt_cg_t *cg, const dt_range_t *keys, uint32_t nkeys, int l
 		dt_store(e, 8, FP, DT_FRAME_CTX, R1);
 	if (!cg->needs_cpu)
 		gen_activity_check(cg, out);
-	gen_conditions(cg, attach, out);
+	/* The key first: it is in R1's context, which the conditions do not leave there. */
 	if (attach->nkeys)
 		gen_key(cg, keys, nkeys, out);
+	gen_conditions(cg, attach, out);
 	if (cg->needs_cpu) {
 		/* Whoever finds that no program is at work on this CPU may rely on it that
 		 * none goes on under an activity of before: see dtrace_stop(). */

@@ -71,8 +71,9 @@ typedef enum da_item {
 typedef struct da_batch {
 	int32_t *items;	 /* slot << DA_ITEM_BITS | kind; shared with JavaScript */
 	int32_t *cpus;	 /* by item, of DA_ITEM_END; shared with JavaScript */
+	int32_t *pids;	 /* the same */
 	double *numbers; /* by item; shared with JavaScript */
-	napi_ref memory; /* holds all three */
+	napi_ref memory; /* holds all four */
 	uint32_t nitems, nvalues;
 	napi_value arguments[1 + DA_BATCH_ITEMS]; /* number of items, then values */
 	napi_value deliver;
@@ -298,7 +299,8 @@ void da_batch_fini(da_consumer_t *);
  * more than what has begun. */
 void da_batch_begin(da_consumer_t *, napi_value deliver);
 void da_batch_push(da_consumer_t *, uint32_t slot, const da_value_t *);
-void da_batch_push_end(da_consumer_t *, uint32_t slot, processorid_t, uint64_t time);
+/* Of a firing; data NULL: of a record of an aggregation. */
+void da_batch_push_end(da_consumer_t *, uint32_t slot, const dtrace_probedata_t *data);
 void da_batch_flush(da_consumer_t *);
 /* Delivers the last one. */
 void da_batch_end(da_consumer_t *);

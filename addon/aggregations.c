@@ -321,7 +321,7 @@ static bool push_record(da_consumer_t *c, const dtrace_aggdata_t *agg)
 		}
 		da_batch_push(c, slot, &value);
 	}
-	da_batch_push_end(c, slot, 0, 0);
+	da_batch_push_end(c, slot, NULL);
 	return true;
 }
 
@@ -336,7 +336,7 @@ static int take_aggregation(const dtrace_aggdata_t *agg, void *arg)
 	if (!describe(walk, agg))
 		batch->is_broken = true;
 	else if (!push_record(walk->consumer, agg))
-		da_batch_push_end(walk->consumer, 0, 0, 0);
+		da_batch_push_end(walk->consumer, 0, NULL);
 	return walk->spec->removes ? DTRACE_AGGWALK_REMOVE : DTRACE_AGGWALK_NEXT;
 }
 

@@ -11,6 +11,7 @@
  *	items    | slot 0, NUMBER | slot 0, VALUE | slot 0, END | slot 1, VALUE | ...
  *	numbers  |             42 |               |        time |               | ...
  *	cpus     |                |               |           1 |               | ...
+ *	pids     |                |               |        4711 |               | ...
  *	deliver(count, value of item 1, value of item 3, ...)
  */
 #include "addon.h"
@@ -20,16 +21,18 @@ bool da_batch_init(da_consumer_t *c, napi_value object)
 	const size_t numbers_size = DA_BATCH_ITEMS * sizeof(*c->batch.numbers);
 	const size_t items_size = DA_BATCH_ITEMS * sizeof(*c->batch.items);
 	napi_env env = c->env;
-	napi_value memory, items, cpus, numbers;
+	napi_value memory, items, cpus, pids, numbers;
 	void *bytes;
 
-	if (napi_create_arraybuffer(env, numbers_size + 2 * items_size, &bytes, &memory) ||
+	if (napi_create_arraybuffer(env, numbers_size + 3 * items_size, &bytes, &memory) ||
 	    napi_create_typedarray(env, napi_float64_array, DA_BATCH_ITEMS, memory, 0,
 				   &numbers) ||
 	    napi_create_typedarray(env, napi_int32_array, DA_BATCH_ITEMS, memory,
 				   numbers_size, &items) ||
 	    napi_create_typedarray(env, napi_int32_array, DA_BATCH_ITEMS, memory,
 				   numbers_size + items_size, &cpus) ||
+	    napi_create_typedarray(env, napi_int32_array, DA_BATCH_ITEMS, memory,
+				   numbers_size + 2 * items_size, &pids) ||
 	    napi_create_reference(env, memory, 1, &c->batch.memory)) {
 		da_throw(env, "couldn't make the batch");
 		return false;
@@ -37,9 +40,11 @@ bool da_batch_init(da_consumer_t *c, napi_value object)
 	c->batch.numbers = bytes;
 	c->batch.items = (int32_t *)((char *)bytes + numbers_size);
 	c->batch.cpus = c->batch.items + DA_BATCH_ITEMS;
+	c->batch.pids = c->batch.cpus + DA_BATCH_ITEMS;
 	da_set(env, object, "numbers", numbers);
 	da_set(env, object, "items", items);
 	da_set(env, object, "cpus", cpus);
+	da_set(env, object, "pids", pids);
 	return true;
 }
 
@@ -116,19 +121,31 @@ void da_batch_push(da_consumer_t *c, uint32_t slot, const da_value_t *value)
 		push(c, slot, value->kind == DA_VALUE_JSON ? DA_ITEM_JSON : DA_ITEM_VALUE);
 }
 
-void da_batch_push_end(da_consumer_t *c, uint32_t slot, processorid_t cpu, uint64_t time)
+/* What is told of a firing, at the item that ends it. */
+static void put_firing(da_batch_t *batch, const dtrace_probedata_t *data)
+{
+	batch->cpus[batch->nitems] = data->dtpda_cpu;
+#ifdef DTRACE_EXTENSIONS
+	batch->pids[batch->nitems] = data->dtpda_pid;
+#else
+	batch->pids[batch->nitems] = -1;
+#endif
+}
+
+void da_batch_push_end(da_consumer_t *c, uint32_t slot, const dtrace_probedata_t *data)
 {
 	da_batch_t *batch = &c->batch;
 	da_item_t kind = DA_ITEM_END;
-	da_value_t value;
+	da_value_t time;
 
-	da_value_set_uint64(c, time, &value);
-	if (value.kind == DA_VALUE_NUMBER) {
-		batch->numbers[batch->nitems] = value.number;
+	da_value_set_uint64(c, data ? data->dtpda_timestamp : 0, &time);
+	if (time.kind == DA_VALUE_NUMBER) {
+		batch->numbers[batch->nitems] = time.number;
 	} else {
 		kind = DA_ITEM_EXACTEND;
-		add_argument(c, da_value_create(c->env, &value));
+		add_argument(c, da_value_create(c->env, &time));
 	}
-	batch->cpus[batch->nitems] = cpu;
+	if (data)
+		put_firing(batch, data);
 	push(c, slot, kind);
 }

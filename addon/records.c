@@ -249,7 +249,7 @@ static int take_exit(da_consumer_t *c, const dtrace_probedata_t *data,
 /* Whether the turn goes on after this firing. */
 static int end_firing(da_consumer_t *c, const dtrace_probedata_t *data)
 {
-	da_batch_push_end(c, c->slot, data->dtpda_cpu, data->dtpda_timestamp);
+	da_batch_push_end(c, c->slot, data);
 	if (c->limit > 0 && --c->limit == 0)
 		c->batch.is_enough = true;
 	return c->batch.is_enough ? DTRACE_CONSUME_ABORT : DTRACE_CONSUME_NEXT;

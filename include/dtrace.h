@@ -271,6 +271,7 @@ typedef struct dtrace_probedata {
 	const char *dtpda_prefix; /* recommended with -F: "-> ", "<- " or "| " */
 	int dtpda_indent;	  /* recommended with -F */
 	uint64_t dtpda_timestamp; /* ns since boot with "temporal", otherwise 0 */
+	pid_t dtpda_pid;	  /* whose thread fired with "recordpid", otherwise -1 */
 } dtrace_probedata_t;
 
 typedef struct dtrace_aggdata {

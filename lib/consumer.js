@@ -444,7 +444,8 @@ class Consumer extends EventEmitter {
 
 	/* See open() in index.js. */
 	static async open(settings = {}) {
-		const { options = {}, target, signal, bigint, highWaterMark } = settings;
+		const { options = {}, target, signal, bigint, pid, highWaterMark } = settings;
+		const more = pid === true ? { recordpid: true } : {};
 
 		signal?.throwIfAborted();
 		checkHighWaterMark(highWaterMark);
@@ -458,7 +459,7 @@ class Consumer extends EventEmitter {
 		});
 
 		try {
-			for (const [name, value] of Object.entries({ temporal: true, ...options }))
+			for (const [name, value] of Object.entries({ temporal: true, ...more, ...options }))
 				consumer.setopt(name, value);
 			if (command !== undefined)
 				consumer.#target = await consumer.#operate('target', [command]);

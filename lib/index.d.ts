@@ -78,6 +78,11 @@ export interface TracedRecord {
 	cpu: number;
 	/** Nanoseconds since boot; undefined where the option `temporal` is off. */
 	timestamp: number | bigint | undefined;
+	/**
+	 * With the setting `pid`: the process whose thread fired the probe, or was interrupted by
+	 * it; 0 where the CPU was idle.
+	 */
+	pid?: number;
 	/** A value for each recording action; none for a clause without. */
 	data: Value[];
 }
@@ -185,6 +190,8 @@ export interface OpenSettings {
 	target?: number | string | readonly string[];
 	/** Integers beyond 2^53 come as bigint. */
 	bigint?: boolean;
+	/** Records tell whose thread fired, which costs a probe some nanoseconds. */
+	pid?: boolean;
 	/** An abort ends tracing as stop() does. */
 	signal?: AbortSignal;
 	/** Records that wait for an iterator, at most: 4096 unless said otherwise. */

@@ -3,8 +3,8 @@
 
 /*
  * From batches to records. The add-on delivers a batch as the number of its items and the
- * values that are no numbers; the items themselves, numbers, CPUs and probes lie in arrays
- * of the handle (addon/batch.c draws them).
+ * values that are no numbers; the items themselves, numbers, CPUs, pids and probes lie in
+ * arrays of the handle (addon/batch.c draws them).
  */
 
 const { parseExact } = require('./json');
@@ -153,7 +153,7 @@ class Walker {
  * together. A firing that the end of a batch divides is finished by the next one. isExact:
  * integers beyond 2^53 are BigInt, which the add-on sees to but for print().
  */
-function deliverWhole({ items, cpus, numbers, probes }, isExact, give) {
+function deliverWhole({ items, cpus, pids, numbers, probes }, isExact, give) {
 	const parse = isExact ? parseExact : JSON.parse;
 	const data = []; /* of the record that is gathered: the first n */
 	let n = 0;
@@ -172,12 +172,13 @@ function deliverWhole({ items, cpus, numbers, probes }, isExact, give) {
 			}
 			const time = kind === ITEM_END ? numbers[i] : values[next++];
 
-			give({
-				probe: probes[item >> ITEM_BITS],
-				cpu: cpus[i],
-				timestamp: time === 0 ? undefined : time,
-				data: data.slice(0, n),
-			});
+			const probe = probes[item >> ITEM_BITS];
+			const cpu = cpus[i];
+			const timestamp = time === 0 ? undefined : time;
+			const traced = data.slice(0, n);
+
+			give(pids[i] < 0 ? { probe, cpu, timestamp, data: traced } :
+			    { probe, cpu, timestamp, pid: pids[i], data: traced });
 			n = 0;
 		}
 	};

@@ -65,8 +65,8 @@ _dtrace_option() {
 			dtypes= dynvarsize= empty errtags evaltime= flowindent incdir= iregs=
 			jstackframes= jstackstrsize= kdefs knodefs late= lazyload ldpath= libdir=
 			linkmode= linktype= maxframes= modpath= nolibs noresolve nspec= oformat=
-			pcapsize= preallocate= pspec quiet quietresize rawbytes scratchsize= specsize=
-			stackframes= stackindent= statusrate= stdc= strip strsize= switchrate=
+			pcapsize= preallocate= pspec quiet quietresize rawbytes recordpid scratchsize=
+			specsize= stackframes= stackindent= statusrate= stdc= strip strsize= switchrate=
 			syslibdir= temporal udefs undef= unodefs ustackframes= verbose version=
 			zdefs" -- "$typed"))
 		[[ ${COMPREPLY[0]} == *= ]] && compopt -o nospace

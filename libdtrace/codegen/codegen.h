@@ -78,7 +78,8 @@ typedef struct dt_cgenv {
 	uint32_t end_size; /* bytes kept free for END's records: bufpolicy fill */
 	int only_cpu;	   /* option cpu; -1: all */
 	uint32_t attempt; /* each divides programs otherwise; 0: only where they are large */
-	bool temporal, commits; /* some clause has commit() */
+	dt_header_t header; /* of records */
+	bool commits; /* some clause has commit() */
 	uint32_t fixed_size; /* of the entries of aggregations without keys */
 	uint32_t near_size;  /* of the offsets that follow them: each CPU has both twice */
 	uint32_t cpu_size;   /* of a CPU's part of the state */

@@ -21,7 +21,7 @@
 
 uint32_t dt_record_header(const dt_cgenv_t *env)
 {
-	return env->temporal ? 16 : 8;
+	return env->header.size;
 }
 
 uint32_t dt_record_total(const dt_cgenv_t *env, uint32_t size)
@@ -83,6 +83,7 @@ void dt_gen_alone(dt_cg_t *cg, int other)
 
 void dt_gen_header(dt_cg_t *cg, uint32_t number)
 {
+	const dt_header_t *header = &cg->env->header;
 	dt_emit_t *e = cg->e;
 
 	dt_store(e, 8, FP, DT_FRAME_RECORD, R0);
@@ -93,10 +94,15 @@ void dt_gen_header(dt_cg_t *cg, uint32_t number)
 		dt_load(e, 8, R1, FP, DT_FRAME_KEY);
 		dt_store(e, 4, R0, 4, R1);
 	}
-	if (cg->env->temporal) {
+	if (header->time || header->who)
 		dt_mov(e, R6, R0);
+	if (header->time) {
 		dt_call(e, BPF_FUNC_ktime_get_ns);
-		dt_store(e, 8, R6, 8, R0);
+		dt_store(e, 8, R6, (int)header->time, R0);
+	}
+	if (header->who) {
+		dt_call(e, BPF_FUNC_get_current_pid_tgid);
+		dt_store(e, 8, R6, (int)header->who, R0);
 	}
 }
 

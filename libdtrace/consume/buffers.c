@@ -18,11 +18,6 @@
 #include "consume/jstack.h"
 #include "consume/output.h"
 
-static uint32_t header_size(const dt_enabling_t *en)
-{
-	return en->env.temporal ? 16 : 8;
-}
-
 /* Bytes of the record at a header; 0: there is none. */
 static uint32_t record_size(const dt_enabling_t *en, uint32_t clause)
 {
@@ -37,22 +32,25 @@ static uint32_t record_size(const dt_enabling_t *en, uint32_t clause)
 		data = en->ecbs[clause - 1]->plan->kernel_size;
 	else
 		return 0;
-	return (header_size(en) + data + 7) & ~7u;
+	return (en->env.header.size + data + 7) & ~7u;
 }
 
 static bool read_header(const dt_enabling_t *en, const dt_drain_t *d, uint32_t at,
 			dt_krecord_t *r)
 {
-	uint32_t head = header_size(en);
+	const dt_header_t *header = &en->env.header;
 
-	if (at + head > d->end)
+	if (at + header->size > d->end)
 		return false;
 	memcpy(&r->clause, d->data + at, 4);
 	memcpy(&r->key, d->data + at + 4, 4);
 	r->time = 0;
-	if (head > 8)
-		memcpy(&r->time, d->data + at + 8, 8);
-	r->data = d->data + at + head;
+	if (header->time)
+		memcpy(&r->time, d->data + at + header->time, 8);
+	r->pid = -1;
+	if (header->who)
+		memcpy(&r->pid, d->data + at + header->who + 4, 4);
+	r->data = d->data + at + header->size;
 	r->size = record_size(en, r->clause);
 	return r->size != 0 && at + r->size <= d->end;
 }

@@ -19,7 +19,8 @@ typedef struct dt_drain {
 /* A record as it lies in the buffer. */
 typedef struct dt_krecord {
 	uint32_t clause, key;
-	uint64_t time;
+	uint64_t time; /* 0: not recorded */
+	pid_t pid;     /* -1: not recorded */
 	char *data;
 	uint32_t at;   /* of its header in the buffer */
 	uint32_t size; /* header and data, and discarded records before it */

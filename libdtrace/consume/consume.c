@@ -388,6 +388,7 @@ int dt_consume_record(const dt_turn_t *t, uint32_t cpu, const dt_krecord_t *r)
 	pd.dtpda_pdesc = &ep->probe->desc;
 	pd.dtpda_data = shown;
 	pd.dtpda_timestamp = r->time;
+	pd.dtpda_pid = r->pid;
 	pd.dtpda_prefix = "";
 	pd.dtpda_flow = DTRACEFLOW_NONE;
 	if (hdl->options[DT_OPT_FLOWINDENT] != DTRACEOPT_UNSET)
@@ -611,7 +612,7 @@ static int consume_buffers(const dt_turn_t *t)
 		return busy;
 	if (has_data(hdl) && uses_aggregations(en) && dtrace_aggregate_snap(hdl) != 0)
 		return -1;
-	if (en->env.temporal)
+	if (en->env.header.time)
 		busy = consume_by_time(t);
 	else if (consume_untimed(t) != 0)
 		busy = -1;

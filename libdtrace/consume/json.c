@@ -9,9 +9,9 @@
  * A line is one firing of one clause. In data stands a value for each action: a number, a
  * string (what printf() made), an array of frames, hexadecimal digits for bytes that have
  * no type, an object for what print() was given. printa() without a format gives lines of
- * aggregations. With the option temporal there is
- * "timestamp". A distribution's value is [[min, max], count] for each bucket in use. Bytes
- * that are no UTF-8 become U+FFFD.
+ * aggregations. With the option temporal there is "timestamp", with recordpid "pid". A
+ * distribution's value is [[min, max], count] for each bucket in use. Bytes that are no
+ * UTF-8 become U+FFFD.
  */
 #include <inttypes.h>
 #include <stdlib.h>
@@ -372,6 +372,9 @@ int dt_json_begin(dtrace_hdl_t *hdl, const dtrace_probedata_t *pd)
 		return -1;
 	if (pd->dtpda_timestamp != 0 &&
 	    dt_out_format(hdl, out, "\"timestamp\":%" PRIu64 ",", pd->dtpda_timestamp) != 0)
+		return -1;
+	if (pd->dtpda_pid >= 0 &&
+	    dt_out_format(hdl, out, "\"pid\":%d,", pd->dtpda_pid) != 0)
 		return -1;
 	return put(hdl, out, "\"data\":[");
 }

@@ -12,6 +12,7 @@
  *	u32 clause	number of the clause, from 1; 0: end of data
  *	u32 key		which probe of the clause's attach point
  *	[u64 time	ns, with the option temporal]
+ *	[u32 tid, pid	of the thread that fired, with the option recordpid]
  *	data		plan->kernel_size bytes
  *
  * Entry in an aggregation buffer, 8-byte aligned:
@@ -61,6 +62,11 @@ typedef struct dt_field {
 	const char *text;     /* CONST */
 	dt_type_t *type;      /* D type, for print(), signedness and formats */
 } dt_field_t;
+
+/* Where the parts of a record's header are: 0: it has none such. */
+typedef struct dt_header {
+	uint32_t time, who, size;
+} dt_header_t;
 
 /* What one clause records. */
 typedef struct dt_recplan {

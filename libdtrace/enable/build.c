@@ -327,6 +327,22 @@ static int read_cpus(dtrace_hdl_t *hdl, dt_cgenv_t *env)
 	return 0;
 }
 
+/* Nobody pays for what has not been asked for: each part costs a probe some ns. */
+static dt_header_t record_header(const dtrace_optval_t *options)
+{
+	dt_header_t header = {.size = 8};
+
+	if (options[DT_OPT_TEMPORAL] != DTRACEOPT_UNSET) {
+		header.time = header.size;
+		header.size += 8;
+	}
+	if (options[DT_OPT_RECORDPID] != DTRACEOPT_UNSET) {
+		header.who = header.size;
+		header.size += 8;
+	}
+	return header;
+}
+
 static int read_options(dtrace_hdl_t *hdl, dt_cgenv_t *env)
 {
 	const dtrace_optval_t *options = hdl->options;
@@ -344,7 +360,7 @@ static int read_options(dtrace_hdl_t *hdl, dt_cgenv_t *env)
 				    DT_NSPEC_MAX);
 	env->strsize = (uint32_t)options[DT_OPT_STRSIZE];
 	env->nspec = (uint32_t)options[DT_OPT_NSPEC];
-	env->temporal = options[DT_OPT_TEMPORAL] != DTRACEOPT_UNSET;
+	env->header = record_header(options);
 	env->bufpolicy = (dt_bufpolicy_t)options[DT_OPT_BUFPOLICY];
 	env->nbuffers = env->bufpolicy == DT_BUFPOLICY_FILL ? 1 : 2;
 	return 0;

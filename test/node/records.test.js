@@ -6,6 +6,7 @@ const assert = require('node:assert/strict');
 const fs = require('node:fs');
 const { test } = require('node:test');
 const dtrace = require('dtrace-async');
+const { caller } = require('./helper');
 
 /* Every record of a program that ends by itself. */
 async function records(program, settings) {
@@ -69,6 +70,40 @@ test('without the option temporal there is no timestamp', async () => {
 	    { options: { temporal: false } });
 
 	assert.equal(record.timestamp, undefined);
+});
+
+test('with the setting pid a record tells whose thread fired', async () => {
+	const children = await Promise.all([caller(3), caller(3)]);
+	const pids = children.map(({ pid }) => pid);
+	const probe = `syscall::umask:entry /pid == ${pids[0]} || pid == ${pids[1]}/`;
+	const dt = await dtrace.open({ pid: true, options: { nspec: 16 } });
+	const all = [];
+
+	await dt.run(`${probe} { trace(pid); }
+		${probe} { self->s = speculation(); }
+		${probe} { speculate(self->s); trace(pid); }
+		${probe} { commit(self->s); }
+		BEGIN { trace(pid); }`);
+	await Promise.all(children.map((child) => child.call()));
+	await dt.stop();
+	for await (const { pid, data: [traced] } of dt) {
+		if (traced !== undefined)
+			all.push([pid, traced]);
+	}
+	await Promise.all(children.map((child) => child.end()));
+	await dt.close();
+	assert.ok(all.every(([pid, traced]) => pid === traced));
+	assert.deepEqual(all.map(([pid]) => pid).sort(), [process.pid, ...pids.flatMap(
+	    (pid) => Array(6).fill(pid))].sort());
+});
+
+test('without the option temporal there may be a pid, too', async () => {
+	const [record] = await records('BEGIN { trace(1); exit(0); }',
+	    { pid: true, options: { temporal: false } });
+
+	assert.deepEqual(Object.keys(record), ['probe', 'cpu', 'timestamp', 'pid', 'data']);
+	assert.equal(record.timestamp, undefined);
+	assert.equal(record.pid, process.pid);
 });
 
 test('a clause that records nothing but its firing has no values', async () => {

@@ -52,6 +52,7 @@ export async function modern(signal: AbortSignal): Promise<void> {
 		bigint: true,
 		signal,
 		highWaterMark: 100,
+		pid: true,
 	});
 	const target: number | undefined = dt.target;
 
@@ -66,11 +67,12 @@ export async function modern(signal: AbortSignal): Promise<void> {
 	await dt.strcompile('BEGIN { trace(ANSWER); }', { defines: { ANSWER: 42, YES: true } });
 	await dt.go();
 	await dt.run('tick-1s { exit(0); }', { args: [1], signal });
-	for await (const { probe, cpu, timestamp, data } of dt) {
+	for await (const { probe, cpu, timestamp, pid, data } of dt) {
+		const who: number | undefined = pid;
 		const time: number | bigint | undefined = timestamp;
 		const values: Value[] = data;
 
-		console.log(probe.name, cpu + 1, time, values.map(describe), target);
+		console.log(probe.name, cpu + 1, time, who, values.map(describe), target);
 	}
 	const aggregations: Aggregation[] =
 	    await dt.aggregations({ sort: 'key', reverse: true, clear: true });

@@ -8,6 +8,7 @@
  *	load.c		programs into the kernel, attached, detached
  *	uprobe.c	attached to user programs
  *	kprobe.c	attached to functions of the kernel
+ *	places.c	what the two have in common
  *	follow.c	probes that processes bring while tracing
  *	go.c		dtrace_go() and dtrace_stop(): the order of it all
  */

@@ -11,25 +11,18 @@
  */
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/perf_event.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
-#include "enable/enable.h"
+#include "enable/places.h"
 
 #define DT_KPROBE_PMU "/sys/bus/event_source/devices/kprobe/type"
-
-/* What the kernel says where it has no such thing: it has no name outside. */
-#define DT_ENOTSUPP 524
 
 /* Places of one program that are attached. */
 typedef struct dt_kproberun {
 	dt_program_t *program;
 	int pmu; /* 0: many at once */
-	const dt_usersite_t **sites;
+	dt_usersite_t **sites;
 	const char **names;
 	__u64 *cookies;
 	uint32_t nrefused;
@@ -54,13 +47,7 @@ static int link_multi(int prog, bool is_return, const char **names, const __u64 
 /* Whether the kernel has it: then it is no function at all that it objects to. */
 static bool probe_multi(void)
 {
-	const struct bpf_insn nothing[] = {
-	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
-	    {.code = BPF_JMP | BPF_EXIT},
-	};
-	LIBBPF_OPTS(bpf_prog_load_opts, opts,
-		    .expected_attach_type = BPF_TRACE_KPROBE_MULTI);
-	int fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "dt_feature", "GPL", nothing, 2, &opts);
+	int fd = dt_place_feature(BPF_TRACE_KPROBE_MULTI);
 	bool works;
 
 	if (fd < 0)
@@ -79,42 +66,17 @@ int dt_kprobe_attach_type(dt_enabling_t *en)
 
 /* ---- One by one ------------------------------------------------------------------ */
 
-/* The number by which perf_event_open() knows kprobes; negative: -errno. */
-static int read_pmu_type(void)
-{
-	char text[16];
-	int fd = open(DT_KPROBE_PMU, O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return -ENODEV;
-	text[n] = '\0';
-	return atoi(text);
-}
-
 /* A descriptor of the link, or -errno. */
 static int link_one(int prog, int pmu, const dt_usersite_t *site, bool is_return)
 {
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .perf_event.bpf_cookie = site->key);
 	struct perf_event_attr attr = {
 	    .type = (uint32_t)pmu,
 	    .size = sizeof(attr),
 	    .config = is_return,
 	    .config1 = (uintptr_t)site->path,
 	};
-	/* Of one CPU, as it has to be of one: the program is run on all. */
-	int event = (int)syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
-	int link;
 
-	if (event < 0)
-		return -errno;
-	link = bpf_link_create(prog, event, BPF_PERF_EVENT, &opts);
-	close(event); /* the link holds it */
-	return link;
+	return dt_place_link(prog, &attr, site);
 }
 
 /* ---- A program's places ------------------------------------------------------------ */
@@ -165,20 +127,6 @@ static void attach_run(dt_kproberun_t *run, uint32_t from, uint32_t n)
 	run->nrefused += n;
 }
 
-/* The places of the attach point whose key a clause of the program wants. */
-static uint32_t wanted_sites(const dt_program_t *p, const dt_usersite_t **sites, bool *wanted)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < p->necbs; i++)
-		for (uint32_t k = 0; k < p->ecbs[i]->nprobes; k++)
-			wanted[p->ecbs[i]->probes[k]->key] = true;
-	for (uint32_t i = 0; i < p->attach->nsites; i++)
-		if (wanted[p->attach->sites[i].key])
-			sites[n++] = &p->attach->sites[i];
-	return n;
-}
-
 int dt_kprobes_attach(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_program_t *p)
 {
 	uint32_t nsites = p->attach->nsites, n;
@@ -194,12 +142,12 @@ int dt_kprobes_attach(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_program_t *p)
 	if (!wanted || !run.sites || !run.names || !run.cookies || !p->links)
 		return dt_set_errno(hdl, EDT_NOMEM);
 	if (dt_kprobe_attach_type(en) == 0) {
-		run.pmu = read_pmu_type();
+		run.pmu = dt_place_pmu(DT_KPROBE_PMU);
 		if (run.pmu < 0)
 			return dt_set_error(hdl, EDT_ATTACH, "the kernel has no kprobes: %s",
 					    strerror(-run.pmu));
 	}
-	n = wanted_sites(p, run.sites, wanted);
+	n = dt_places_wanted(p, run.sites, wanted);
 	attach_run(&run, 0, n);
 	/* Some functions cannot be traced: as long as there are others, the probes there are
 	 * as good as absent. */

@@ -13,26 +13,21 @@
  */
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/perf_event.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "enable/enable.h"
+#include "enable/places.h"
 #include "proc.h"
 
 /* Of <linux/bpf.h>, where that is older than the kernel. */
 #define DT_BPF_TRACE_UPROBE_MULTI 48
 #define DT_BPF_F_UPROBE_MULTI_RETURN 1u
 
-#define DT_UPROBE_PMU "/sys/bus/event_source/devices/uprobe/"
+#define DT_UPROBE_PMU "/sys/bus/event_source/devices/uprobe/type"
 #define DT_UPROBE_SEMAPHORE_SHIFT 32 /* of its offset in the event's config */
-
-/* What the kernel says of an instruction that it cannot replace: it has no name outside. */
-#define DT_ENOTSUPP 524
 
 /* The part of union bpf_attr that BPF_LINK_CREATE reads for many user probes. */
 typedef struct dt_multiattr {
@@ -70,13 +65,7 @@ static int link_multi(int prog, const char *path, pid_t pid, bool is_return,
  */
 static bool probe_multi(void)
 {
-	const struct bpf_insn nothing[] = {
-	    {.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0},
-	    {.code = BPF_JMP | BPF_EXIT},
-	};
-	LIBBPF_OPTS(bpf_prog_load_opts, opts,
-		    .expected_attach_type = DT_BPF_TRACE_UPROBE_MULTI);
-	int fd = bpf_prog_load(BPF_PROG_TYPE_KPROBE, "dt_feature", "GPL", nothing, 2, &opts);
+	int fd = dt_place_feature(DT_BPF_TRACE_UPROBE_MULTI);
 	const uint64_t offset = 0;
 	bool works;
 
@@ -97,27 +86,9 @@ int dt_uprobe_attach_type(dt_enabling_t *en)
 
 /* ---- One by one ------------------------------------------------------------------ */
 
-/* The number by which perf_event_open() knows user probes; negative: -errno. */
-static int read_pmu_type(void)
-{
-	char text[16];
-	int fd = open(DT_UPROBE_PMU "type", O_RDONLY | O_CLOEXEC);
-	ssize_t n;
-
-	if (fd < 0)
-		return -errno;
-	n = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return -ENODEV;
-	text[n] = '\0';
-	return atoi(text);
-}
-
 /* A descriptor of the link, or -errno. */
 static int link_one(int prog, int pmu, const dt_usersite_t *site, bool is_return)
 {
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .perf_event.bpf_cookie = site->key);
 	struct perf_event_attr attr = {
 	    .type = (uint32_t)pmu,
 	    .size = sizeof(attr),
@@ -125,16 +96,8 @@ static int link_one(int prog, int pmu, const dt_usersite_t *site, bool is_return
 	    .config1 = (uintptr_t)site->path,
 	    .config2 = site->offset,
 	};
-	/* An event for all processes is one on a CPU; its program runs on any. */
-	int event = (int)syscall(SYS_perf_event_open, &attr, site->pid ? site->pid : -1,
-				 site->pid ? -1 : 0, -1, PERF_FLAG_FD_CLOEXEC);
-	int link;
 
-	if (event < 0)
-		return -errno;
-	link = bpf_link_create(prog, event, BPF_PERF_EVENT, &opts);
-	close(event); /* the link holds it */
-	return link;
+	return dt_place_link(prog, &attr, site);
 }
 
 int dt_uprobe_attach(dt_enabling_t *en, int prog_fd, const dt_usersite_t *site)
@@ -145,7 +108,7 @@ int dt_uprobe_attach(dt_enabling_t *en, int prog_fd, const dt_usersite_t *site)
 	if (dt_uprobe_attach_type(en) != 0)
 		return link_multi(prog_fd, site->path, site->pid, false, &site->offset, NULL,
 				  &cookie, 1);
-	pmu = read_pmu_type();
+	pmu = dt_place_pmu(DT_UPROBE_PMU);
 	return pmu < 0 ? pmu : link_one(prog_fd, pmu, site, false);
 }
 
@@ -224,21 +187,6 @@ static int compare_sites(const void *a, const void *b)
 	return order;
 }
 
-/* The places of the attach point whose key a clause of the program wants. */
-static uint32_t wanted_sites(const dt_program_t *p, dt_usersite_t **sites, bool *wanted)
-{
-	uint32_t n = 0;
-
-	for (uint32_t i = 0; i < p->necbs; i++)
-		for (uint32_t k = 0; k < p->ecbs[i]->nprobes; k++)
-			wanted[p->ecbs[i]->probes[k]->key] = true;
-	for (uint32_t i = 0; i < p->attach->nsites; i++)
-		if (wanted[p->attach->sites[i].key])
-			sites[n++] = &p->attach->sites[i];
-	qsort(sites, n, sizeof(*sites), compare_sites);
-	return n;
-}
-
 static bool same_run(const dt_usersite_t *a, const dt_usersite_t *b)
 {
 	return a->pid == b->pid && strcmp(a->path, b->path) == 0;
@@ -270,12 +218,13 @@ int dt_uprobes_attach(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_program_t *p)
 	run.semaphores = words + nsites;
 	run.cookies = words + 2 * nsites;
 	if (dt_uprobe_attach_type(en) == 0) {
-		run.pmu = read_pmu_type();
+		run.pmu = dt_place_pmu(DT_UPROBE_PMU);
 		if (run.pmu < 0)
 			return dt_set_error(hdl, EDT_ATTACH, "the kernel has no user probes: %s",
 					    strerror(-run.pmu));
 	}
-	n = wanted_sites(p, sites, wanted);
+	n = dt_places_wanted(p, sites, wanted);
+	qsort(sites, n, sizeof(*sites), compare_sites);
 	for (uint32_t from = 0; from < n; from = end) {
 		for (end = from + 1; end < n && same_run(sites[from], sites[end]); end++)
 			continue;

@@ -191,7 +191,7 @@ static int dt_fbt_add_site(dtrace_hdl_t *hdl, dt_attachpoint_t *attach,
 {
 	const char *module = probe->desc.dtpd_mod, *function = probe->desc.dtpd_func;
 	char name[DTRACE_MODNAMELEN + DTRACE_FUNCNAMELEN];
-	dt_usersite_t site = {.path = function, .pid = -1, .key = probe->key};
+	dt_usersite_t site = {.path = function, .key = probe->key};
 
 	if (strcmp(module, DT_FBT_MODULE) != 0) {
 		snprintf(name, sizeof(name), "%s:%s", module, function);
@@ -254,32 +254,14 @@ static bool dt_fbt_is_ambiguous(const dt_fbtlisting_t *listing, size_t i)
 
 /* ---- Attach points -------------------------------------------------------------------- */
 
-/* With the registers of a call as arguments, as a kprobe has them. */
 static dt_attachpoint_t *dt_fbt_kprobe(dtrace_hdl_t *hdl, bool is_return)
 {
-	static const uint32_t registers[] = DT_ARCH_CALL_ARGS;
-	const uint32_t nregisters = sizeof(registers) / sizeof(registers[0]);
-	dt_attachpoint_t *attach = dt_attachpoint_new(hdl);
+	dt_attachpoint_t *attach = dt_attachpoint_call(hdl, is_return, DT_ARG_KREAD);
 
 	if (!attach)
 		return NULL;
 	attach->kind = DT_ATTACH_KPROBE;
-	attach->prog_type = BPF_PROG_TYPE_KPROBE;
 	attach->context = DT_CONTEXT_ANY;
-	attach->is_return = is_return;
-	attach->key = (dt_argsource_t){.kind = DT_ARG_COOKIE};
-	if (is_return) {
-		attach->args[1] =
-		    (dt_argsource_t){.kind = DT_ARG_CTX, .offset = DT_ARCH_RESULT};
-		return attach;
-	}
-	for (uint32_t i = 0; i < DT_MAXARGS; i++)
-		attach->args[i] =
-		    i < nregisters
-			? (dt_argsource_t){.kind = DT_ARG_CTX, .offset = registers[i]}
-			: (dt_argsource_t){.kind = DT_ARG_KREAD,
-					   .base = DT_ARCH_STACK_POINTER,
-					   .offset = DT_ARCH_STACK_ARGS + 8 * (i - nregisters)};
 	return attach;
 }
 

@@ -36,7 +36,6 @@
 #define DT_PID_PROGRAM "a.out"
 #define DT_PID_ENTRY "entry"
 #define DT_PID_RETURN "return"
-#define DT_PID_NREGISTERS 6
 /* A longer function is searched for no offsets. */
 #define DT_PID_FUNCTION_MAX (1u << 20)
 
@@ -63,29 +62,12 @@ typedef struct dt_pidwalk {
 
 static dt_attachpoint_t *dt_pid_attach(dtrace_hdl_t *hdl, bool is_return)
 {
-	static const uint32_t registers[DT_PID_NREGISTERS] = DT_ARCH_CALL_ARGS;
-	dt_attachpoint_t *attach = dt_attachpoint_new(hdl);
+	dt_attachpoint_t *attach = dt_attachpoint_call(hdl, is_return, DT_ARG_UREAD);
 
 	if (!attach)
 		return NULL;
 	attach->kind = DT_ATTACH_UPROBE;
-	attach->prog_type = BPF_PROG_TYPE_KPROBE;
 	attach->context = DT_CONTEXT_USER;
-	attach->is_return = is_return;
-	attach->key = (dt_argsource_t){.kind = DT_ARG_COOKIE};
-	if (is_return) {
-		attach->args[1] =
-		    (dt_argsource_t){.kind = DT_ARG_CTX, .offset = DT_ARCH_RESULT};
-		return attach;
-	}
-	for (uint32_t i = 0; i < DT_PID_NREGISTERS; i++)
-		attach->args[i] =
-		    (dt_argsource_t){.kind = DT_ARG_CTX, .offset = registers[i]};
-	for (uint32_t i = DT_PID_NREGISTERS; i < DT_MAXARGS; i++)
-		attach->args[i] = (dt_argsource_t){
-		    .kind = DT_ARG_UREAD,
-		    .base = DT_ARCH_STACK_POINTER,
-		    .offset = DT_ARCH_STACK_ARGS + 8 * (i - DT_PID_NREGISTERS)};
 	return attach;
 }
 

@@ -8,9 +8,11 @@
  * provider.h), and by full name in a hash table. They and the attach points live in the
  * handle's arena, where they never move.
  */
+#include <bpf/bpf.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "arch.h"
 #include "handle.h"
 #include "lang/compile.h"
 #include "provider/provider.h"
@@ -362,6 +364,32 @@ dt_attachpoint_t *dt_attachpoint_new(dtrace_hdl_t *hdl)
 	}
 	attach->next = hdl->probes->attachpoints;
 	hdl->probes->attachpoints = attach;
+	return attach;
+}
+
+dt_attachpoint_t *dt_attachpoint_call(dtrace_hdl_t *hdl, bool is_return, dt_argkind_t stack)
+{
+	static const uint32_t registers[] = DT_ARCH_CALL_ARGS;
+	const uint32_t nregisters = sizeof(registers) / sizeof(registers[0]);
+	dt_attachpoint_t *attach = dt_attachpoint_new(hdl);
+
+	if (!attach)
+		return NULL;
+	attach->prog_type = BPF_PROG_TYPE_KPROBE;
+	attach->is_return = is_return;
+	attach->key = (dt_argsource_t){.kind = DT_ARG_COOKIE};
+	if (is_return) {
+		attach->args[1] =
+		    (dt_argsource_t){.kind = DT_ARG_CTX, .offset = DT_ARCH_RESULT};
+		return attach;
+	}
+	for (uint32_t i = 0; i < DT_MAXARGS; i++)
+		attach->args[i] =
+		    i < nregisters
+			? (dt_argsource_t){.kind = DT_ARG_CTX, .offset = registers[i]}
+			: (dt_argsource_t){.kind = stack,
+					   .base = DT_ARCH_STACK_POINTER,
+					   .offset = DT_ARCH_STACK_ARGS + 8 * (i - nregisters)};
 	return attach;
 }
 

@@ -91,7 +91,7 @@ typedef struct dt_usersite {
 			   * "module:function", and of the rest only key */
 	uint64_t offset;  /* in the file */
 	uint64_t semaphore; /* offset of a counter that is raised while attached; 0: none */
-	pid_t pid;
+	pid_t pid; /* 0: all processes */
 	uint32_t key;
 } dt_usersite_t;
 
@@ -230,6 +230,10 @@ bool dt_provider_matches(const dt_provider_t *, const char *pattern);
 void *dt_provider_state(dtrace_hdl_t *, const dt_provider_t *, size_t size);
 /* A new attach point, zeroed; NULL: out of memory. */
 dt_attachpoint_t *dt_attachpoint_new(dtrace_hdl_t *);
+/* One where a function is entered or left, with the registers as the context: the call's
+ * arguments, those on the stack by that kind of read (KREAD, UREAD), or its result as arg1.
+ * The caller says how to attach, and in which context. NULL: out of memory. */
+dt_attachpoint_t *dt_attachpoint_call(dtrace_hdl_t *, bool is_return, dt_argkind_t stack);
 /* Adds a place in a user program, which is copied. 0, or -1: out of memory. */
 int dt_attachpoint_add_site(dtrace_hdl_t *, dt_attachpoint_t *, const dt_usersite_t *);
 /* Numbers of probes without a fixed one that are made from now on are not below. */

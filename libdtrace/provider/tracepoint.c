@@ -295,7 +295,7 @@ static int dt_tp_fill(dtrace_hdl_t *hdl, const dt_tpprobe_t *entry, dt_attachpoi
 		attach->prog_type = BPF_PROG_TYPE_KPROBE;
 		attach->context = DT_CONTEXT_ANY;
 		return dt_attachpoint_add_site(
-		    hdl, attach, &(dt_usersite_t){.path = entry->function, .pid = -1});
+		    hdl, attach, &(dt_usersite_t){.path = entry->function});
 	}
 	attach->context = entry->context;
 	for (int i = 0; i < DT_TP_MAXARGS; i++)

@@ -13,6 +13,7 @@ const dtrace = require('..');
 const command = require('./command');
 
 const program = path.join(command.build, 'test', 'static');
+const mangled = path.join(command.build, 'test', 'mangled');
 const loader = path.join(command.build, 'test', 'loader');
 const options = { skip: command.skip };
 
@@ -80,6 +81,33 @@ describe('files', options, () => {
 			assert.deepStrictEqual(await traceAdd('inside', `unshare -m ${file('run')}`),
 				['inside`add', '2']);
 		}));
+});
+
+describe('a function whose name is longer than a probe\'s can be', options, () => {
+	/** What dtrace prints of the test program's function of many pairs. */
+	async function tracePairs(description, ...more) {
+		const result = await command.run([...more, description, '-c', mangled]);
+
+		assert.strictEqual(result.stderr, '');
+		return result.stdout.trim();
+	}
+
+	test('has one probe, which fires once', async () => {
+		const once = 'pid$target:mangled:_Z1fSt4pair*:entry';
+
+		assert.strictEqual(await tracePairs(`${once} { @ = count(); }`, '-qn'), '1');
+		assert.strictEqual(await tracePairs(`${once},syscall::nosuch*: { @ = count(); }`,
+			'-Zqn'), '1');
+	});
+
+	test('is named by as much as is listed', async () => {
+		const listed = (await tracePairs('pid$target:mangled:_Z1fSt4pair*:entry', '-ln'))
+			.match(/_Z1f\w+/)[0];
+
+		assert.strictEqual(listed.length, 191);
+		assert.strictEqual(await tracePairs(
+			`pid$target:mangled:${listed}:entry { trace(strlen(probefunc)); }`, '-qn'), '191');
+	});
 });
 
 describe('a process that has ended', options, () => {

@@ -199,12 +199,24 @@ static int dt_pid_flush(dt_pidwalk_t *walk)
 	return rv;
 }
 
+/* Whether the pattern means the function, by as much of its name as a probe has room for. */
+static bool dt_pid_means_function(const char *pattern, const char *function)
+{
+	char name[DTRACE_FUNCNAMELEN];
+
+	if (strlen(function) < sizeof(name))
+		return dt_glob(pattern, function);
+	memcpy(name, function, sizeof(name) - 1);
+	name[sizeof(name) - 1] = '\0';
+	return dt_glob(pattern, name);
+}
+
 /* Of the names of one address that match, the last is taken. */
 static int dt_pid_visit_function(const dt_userfunc_t *function, void *arg)
 {
 	dt_pidwalk_t *walk = arg;
 
-	if (!dt_glob(walk->pattern->dtpd_func, function->name))
+	if (!dt_pid_means_function(walk->pattern->dtpd_func, function->name))
 		return 0;
 	if (walk->pending.name && walk->pending.position != function->position &&
 	    dt_pid_flush(walk) != 0)

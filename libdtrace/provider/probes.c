@@ -152,22 +152,29 @@ void dt_probes_fini(dtrace_hdl_t *hdl)
 	hdl->probes = NULL;
 }
 
-static uint32_t dt_hash_text(uint32_t hash, const char *text)
+/* Of a part of a name only so much counts as a description has room for. */
+static uint32_t dt_hash_part(uint32_t hash, const char *text, size_t size)
 {
-	do
-		hash = (hash ^ (unsigned char)*text) * 16777619u; /* FNV-1a */
-	while (*text++);
-	return hash;
+	size_t length = strnlen(text, size - 1);
+
+	for (size_t i = 0; i < length; i++)
+		hash = (hash ^ (unsigned char)text[i]) * 16777619u; /* FNV-1a */
+	return hash * 16777619u;
 }
 
 static uint32_t dt_probe_hash(const char *provider, const char *module,
 			      const char *function, const char *name)
 {
-	uint32_t hash = dt_hash_text(2166136261u, provider);
+	uint32_t hash = dt_hash_part(2166136261u, provider, DTRACE_PROVNAMELEN);
 
-	hash = dt_hash_text(hash, module);
-	hash = dt_hash_text(hash, function);
-	return dt_hash_text(hash, name);
+	hash = dt_hash_part(hash, module, DTRACE_MODNAMELEN);
+	hash = dt_hash_part(hash, function, DTRACE_FUNCNAMELEN);
+	return dt_hash_part(hash, name, DTRACE_NAMELEN);
+}
+
+static bool dt_is_part(const char *part, const char *text, size_t size)
+{
+	return strncmp(part, text, size - 1) == 0;
 }
 
 dt_probe_t *dt_probe_lookup(dtrace_hdl_t *hdl, const char *provider, const char *module,
@@ -184,10 +191,10 @@ dt_probe_t *dt_probe_lookup(dtrace_hdl_t *hdl, const char *provider, const char 
 	for (; entry; entry = entry->next) {
 		const dtrace_probedesc_t *desc = &entry->probe.desc;
 
-		if (entry->hash == hash && strcmp(desc->dtpd_name, name) == 0 &&
-		    strcmp(desc->dtpd_func, function) == 0 &&
-		    strcmp(desc->dtpd_mod, module) == 0 &&
-		    strcmp(desc->dtpd_provider, provider) == 0)
+		if (entry->hash == hash && dt_is_part(desc->dtpd_name, name, DTRACE_NAMELEN) &&
+		    dt_is_part(desc->dtpd_func, function, DTRACE_FUNCNAMELEN) &&
+		    dt_is_part(desc->dtpd_mod, module, DTRACE_MODNAMELEN) &&
+		    dt_is_part(desc->dtpd_provider, provider, DTRACE_PROVNAMELEN))
 			return &entry->probe;
 	}
 	return NULL;

@@ -16,7 +16,7 @@ WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wvla
 CFLAGS ?= -O2 -g
 CFLAGS += -std=gnu11 $(WARN) -fPIC -fvisibility=hidden $(SANFLAGS)
 CPPFLAGS += -Iinclude -Ilibdtrace -I$(B)/gen -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64
-LIBS := -lbpf -ldw -lelf
+LIBS := -lbpf -ldw -lelf -liberty
 
 LIB_SRC := $(wildcard libdtrace/*.c libdtrace/*/*.c)
 LIB_SRC := $(filter-out libdtrace/bpf/%,$(LIB_SRC))

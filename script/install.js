@@ -41,6 +41,7 @@ const NEEDS = [
 	['libbpf (libbpf-dev)', () => hasHeader('bpf/libbpf.h')],
 	['libelf (libelf-dev)', () => hasHeader('gelf.h')],
 	['libdw (libdw-dev)', () => hasHeader('elfutils/libdwfl.h')],
+	['libiberty (libiberty-dev)', () => hasHeader('libiberty/demangle.h')],
 ];
 
 function fail(sentence) {

@@ -130,7 +130,7 @@ test('where neither can be, one sentence says what is missing', () => {
 	const { status, stderr } = install(copy, { PATH: tools });
 	const missing = 'make, gcc, clang, the C library\'s headers (libc6-dev), ' +
 	    'the kernel\'s headers (linux-libc-dev), libbpf (libbpf-dev), ' +
-	    'libelf (libelf-dev), libdw (libdw-dev)';
+	    'libelf (libelf-dev), libdw (libdw-dev), libiberty (libiberty-dev)';
 	const required = spawnSync(process.execPath, ['-e',
 		`require(${JSON.stringify(copy)})`], { encoding: 'utf8' });
 

@@ -83,6 +83,82 @@ describe('files', options, () => {
 		}));
 });
 
+describe('names of C++ and Rust', options, () => {
+	/** What the test program's functions are called, and called on request. */
+	const names = [
+		['_ZN3foo3barEi', 'foo::bar(int)'],
+		['_ZNK3foo3barISt6vectorIcSaIcEEEEbRKT_.constprop.0', 'bool foo::bar<std::vector<char, ' +
+			'std::allocator<char> > >(std::vector<char, std::allocator<char> > const&) const ' +
+			'[clone .constprop.0]'],
+		['_ZN4core3fmt5Write9write_str17h0123456789abcdefE', 'core::fmt::Write::write_str'],
+		['_RNCNvC5crate4main0', 'crate::main::{closure#0}'],
+		['_RNvC5crateu8gdel_5qa', 'crate::gödel'],
+		['_Znone', '_Znone'],
+		['_plain', '_plain'],
+	];
+	const probes = ['_Z[Nn]*', '_R*', '_plain']
+		.map((name) => `pid$target:mangled:${name}:entry`).join(', ');
+	const module = (name) => `mangled\`${name}`;
+	const lines = (text) => text.trim().split('\n').map((line) => line.trim());
+
+	for (const [label, flags, which] of [['as in the file', [], 0],
+		['demangled', ['-x', 'demangle'], 1]]) {
+		const expected = names.map((pair) => module(pair[which]));
+
+		test(`symbols are ${label}, probes as in the file`, async () => {
+			const { stdout, stderr } = await command.run([...flags, '-q', '-n', `${probes} {
+				printf("%s %A\\n", probefunc, ufunc(uregs[R_PC])); }`, '-c', mangled]);
+
+			assert.strictEqual(stderr, '');
+			assert.deepStrictEqual(lines(stdout),
+				names.map(([name], i) => `${name} ${expected[i]}`));
+		});
+
+		test(`frames and keys are ${label}`, async () => {
+			const { stdout, stderr } = await command.run([...flags, '-q', '-n', `${probes} {
+				@[ustack(1)] = count(); @b[uaddr(uregs[R_PC])] = count();
+				@c[ufunc(uregs[R_PC] + 1)] = count(); }`, '-c', mangled]);
+
+			assert.strictEqual(stderr, '');
+			assert.deepStrictEqual(stdout.split('\n').map((line) => line.replace(/ +1$/, '').trim())
+				.filter((line) => line !== '' && line !== '1'),
+			[...expected, ...expected, ...expected]);
+		});
+	}
+
+	test('JSON has them demangled', async () => {
+		const { stdout } = await command.run(['-x', 'demangle', '-x', 'oformat=json', '-n',
+			'pid$target:mangled:_ZN3foo3barEi:entry { ustack(1); usym(uregs[R_PC]); }',
+			'-c', mangled]);
+		const { probe, data } = JSON.parse(lines(stdout).find((line) => line.includes('"cpu"')));
+
+		assert.strictEqual(probe.function, '_ZN3foo3barEi');
+		assert.deepStrictEqual(data, [['mangled`foo::bar(int)'], 'mangled`foo::bar(int)']);
+	});
+
+	test('so have whole records, also when asked for while tracing', async () => {
+		const dt = await dtrace.open({ target: [mangled] });
+
+		await dt.run('pid$target:mangled:_ZN3foo3barEi:entry { ustack(1); usym(uregs[R_PC]); }');
+		dt.setopt('demangle');
+		for await (const { data: [[frame], symbol] } of dt) {
+			assert.strictEqual(frame.symbol, 'foo::bar(int)');
+			assert.strictEqual(frame.module, 'mangled');
+			assert.strictEqual(symbol, 'mangled`foo::bar(int)');
+			break;
+		}
+		await dt.stop();
+	});
+
+	test('a text without end is cut short', async () => {
+		const { stdout } = await command.run(['-x', 'demangle', '-q', '-n',
+			'pid$target:mangled:_Z1fSt4pair*:entry { printf("%A\\n", ufunc(uregs[R_PC])); }',
+			'-c', mangled]);
+
+		assert.match(lines(stdout)[0], /^mangled`f\(std::pair<int, int>, std::pair<std::p.{900,950}\.\.\.$/);
+	});
+});
+
 describe('a function whose name is longer than a probe\'s can be', options, () => {
 	/** What dtrace prints of the test program's function of many pairs. */
 	async function tracePairs(description, ...more) {

@@ -61,8 +61,8 @@ _dtrace_option() {
 		COMPREPLY=($(compgen -W "
 			aggpercpu agghist aggpack aggrate= aggsize= aggsortkey aggsortkeypos= aggsortpos=
 			aggsortrev aggzoom amin= argref bufpolicy= bufresize= bufsize= cleanrate= cpp
-			cpphdrs cpppath= cpu= ctypes= debug defaultargs define= destructive droptags
-			dtypes= dynvarsize= empty errtags evaltime= flowindent incdir= iregs=
+			cpphdrs cpppath= cpu= ctypes= debug defaultargs define= demangle destructive
+			droptags dtypes= dynvarsize= empty errtags evaltime= flowindent incdir= iregs=
 			jstackframes= jstackstrsize= kdefs knodefs late= lazyload ldpath= libdir=
 			linkmode= linktype= maxframes= modpath= nolibs noresolve nspec= oformat=
 			pcapsize= preallocate= pspec quiet quietresize rawbytes recordpid scratchsize=

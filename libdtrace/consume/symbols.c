@@ -17,7 +17,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "consume/demangle.h"
 #include "consume/jstack.h"
+#include "consume/output.h"
 #include "consume/symbols.h"
 
 #define KALLSYMS "/proc/kallsyms"
@@ -47,6 +49,7 @@ typedef struct dt_kernelsyms {
 	size_t names_size, names_capacity;
 	dt_kernelmod_t *mods;
 	size_t nmods;
+	dt_demangled_t demangled; /* there is Rust in the kernel */
 } dt_kernelsyms_t;
 
 /* ---- Reading --------------------------------------------------------------- */
@@ -235,7 +238,7 @@ struct dt_symbols *dt_symbols(dtrace_hdl_t *hdl)
 }
 
 /* The kernel's symbols, read on first use; NULL: none are known. */
-static const dt_kernelsyms_t *kernel_symbols(dtrace_hdl_t *hdl)
+static dt_kernelsyms_t *kernel_symbols(dtrace_hdl_t *hdl)
 {
 	struct dt_symbols *symbols = dt_symbols(hdl);
 
@@ -254,6 +257,7 @@ static void kernel_symbols_free(dt_kernelsyms_t *table)
 {
 	if (table == NULL)
 		return;
+	dt_demangled_free(&table->demangled, table->nsyms);
 	free(table->syms);
 	free(table->names);
 	free(table->mods);
@@ -327,13 +331,16 @@ static const char *module_name(const dt_kernelsyms_t *table, const dt_kernelsym_
 bool dt_kernel_symbol(dtrace_hdl_t *hdl, uint64_t address, const char **module,
 		      const char **name, uint64_t *offset)
 {
-	const dt_kernelsyms_t *table = kernel_symbols(hdl);
+	dt_kernelsyms_t *table = kernel_symbols(hdl);
 	const dt_kernelsym_t *sym = table != NULL ? find_address(table, address) : NULL;
 
 	if (sym == NULL)
 		return false;
 	*module = module_name(table, sym);
 	*name = table->names + sym->name;
+	if (dt_option_is_on(hdl, DT_OPT_DEMANGLE))
+		*name = dt_demangled(&table->demangled, table->nsyms,
+				     (size_t)(sym - table->syms), *name);
 	*offset = address - sym->address;
 	return true;
 }

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "consume/demangle.h"
 #include "consume/minidebug.h"
 #include "consume/userobj.h"
 
@@ -47,6 +48,7 @@ struct dt_symtab {
 	size_t nsegments;
 	off_t perf_offset; /* how far the perf map has been read */
 	uint64_t entry;	   /* address where the program begins; 0: nowhere */
+	dt_demangled_t demangled; /* of a file's symbols, which stay as they are */
 };
 
 dt_symtab_t *dt_symtab_new(void)
@@ -58,6 +60,7 @@ void dt_symtab_destroy(dt_symtab_t *table)
 {
 	if (table == NULL)
 		return;
+	dt_demangled_free(&table->demangled, table->nsyms);
 	free(table->syms);
 	free(table->names);
 	free(table->segments);
@@ -491,7 +494,8 @@ int dt_symtab_functions(const dt_symtab_t *table, dt_userfunc_f *f, void *arg)
 	return rv;
 }
 
-const char *dt_symtab_lookup(const dt_symtab_t *table, uint64_t position, uint64_t *offset)
+static const usersym_t *find_symbol(const dt_symtab_t *table, uint64_t position,
+				    uint64_t *offset)
 {
 	size_t low = 0, high = table->nsyms, i;
 	uint64_t address;
@@ -512,8 +516,24 @@ const char *dt_symtab_lookup(const dt_symtab_t *table, uint64_t position, uint64
 
 		if (address - sym->address < sym->size || (sym->size == 0 && is_nearest)) {
 			*offset = address - sym->address;
-			return table->names + sym->name;
+			return sym;
 		}
 	}
 	return NULL;
+}
+
+const char *dt_symtab_lookup(const dt_symtab_t *table, uint64_t position, uint64_t *offset)
+{
+	const usersym_t *sym = find_symbol(table, position, offset);
+
+	return sym != NULL ? table->names + sym->name : NULL;
+}
+
+const char *dt_symtab_demangled(dt_symtab_t *table, uint64_t position, uint64_t *offset)
+{
+	const usersym_t *sym = find_symbol(table, position, offset);
+
+	return sym != NULL ? dt_demangled(&table->demangled, table->nsyms,
+					  (size_t)(sym - table->syms), table->names + sym->name)
+			   : NULL;
 }

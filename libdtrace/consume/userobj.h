@@ -43,5 +43,7 @@ int dt_symtab_functions(const dt_symtab_t *, dt_userfunc_f *, void *);
 bool dt_symtab_entry(const dt_symtab_t *, uint64_t *position);
 /* The symbol that covers an offset in the file, or an address for a perf map. */
 const char *dt_symtab_lookup(const dt_symtab_t *, uint64_t position, uint64_t *offset);
+/* The same of a file, its name as the source has it. */
+const char *dt_symtab_demangled(dt_symtab_t *, uint64_t position, uint64_t *offset);
 
 #endif

@@ -25,6 +25,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "consume/output.h"
 #include "consume/symbols.h"
 #include "consume/userlibs.h"
 #include "consume/userobj.h"
@@ -192,7 +193,7 @@ static dt_symtab_t *read_symtab(pid_t pid, int fd)
 	return dt_symtab_elf(fd, root);
 }
 
-static const dt_symtab_t *object_symtab(pid_t pid, const mapping_t *map)
+static dt_symtab_t *object_symtab(pid_t pid, const mapping_t *map)
 {
 	userobj_t *object = map->object;
 	int fd;
@@ -636,8 +637,9 @@ int dt_user_files(dtrace_hdl_t *hdl, pid_t pid, dt_userfile_f *f, void *arg)
 bool dt_user_symbol(dtrace_hdl_t *hdl, pid_t pid, uint64_t address, dt_usersym_t *sym)
 {
 	struct dt_symbols *symbols = dt_symbols(hdl);
-	const dt_symtab_t *symtab;
 	const mapping_t *map;
+	dt_symtab_t *symtab;
+	uint64_t position;
 	userproc_t *proc;
 
 	if (symbols == NULL || pid <= 0)
@@ -655,9 +657,11 @@ bool dt_user_symbol(dtrace_hdl_t *hdl, pid_t pid, uint64_t address, dt_usersym_t
 		return sym->name != NULL;
 	sym->object = map->object->name;
 	symtab = object_symtab(pid, map);
+	position = address - map->start + map->offset;
 	if (symtab != NULL)
-		sym->name = dt_symtab_lookup(symtab, address - map->start + map->offset,
-					     &sym->offset);
+		sym->name = dt_option_is_on(hdl, DT_OPT_DEMANGLE)
+				? dt_symtab_demangled(symtab, position, &sym->offset)
+				: dt_symtab_lookup(symtab, position, &sym->offset);
 	return true;
 }
 

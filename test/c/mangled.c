@@ -10,7 +10,12 @@
 
 #define FUNCTION(function, mangled)                                                        \
 	void function(void) __asm__(mangled);                                              \
-	__attribute__((noipa)) void function(void) {}
+	__attribute__((noipa)) void function(void)                                          \
+	{                                                                                  \
+		volatile int longer_than_an_instruction = 0;                               \
+                                                                                           \
+		(void)longer_than_an_instruction;                                          \
+	}
 
 /* f(std::pair<int, int>, a pair of two of these, a pair of two of those ...): 2^30 times int */
 #define PAIRS                                                                              \

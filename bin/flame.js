@@ -60,7 +60,7 @@ async function run(session) {
 		throw new UsageError('--rate takes a whole number');
 	fs.closeSync(fs.openSync(out, 'a')); /* now rather than when all is done */
 
-	const dt = await session.trace(program(rate, session.predicate), { bufsize: '16m' });
+	const dt = await session.trace(program(rate, session.predicate), { bufsize: '16m', demangle: true });
 	const read = async () => {
 		for (const { keys, value } of await dt.aggregations({ clear: true, sort: 'none' }))
 			flame.add(boxesOf(keys), value);

@@ -9,7 +9,7 @@ const net = require('node:net');
 const path = require('node:path');
 const { after, before, test } = require('node:test');
 const vm = require('node:vm');
-const { run, start, victim, withDirectory } = require('../command');
+const { build, run, start, victim, withDirectory } = require('../command');
 const { HeatMap, bounds } = require('../../bin/heatmap');
 const { boxOf } = require('../../bin/flame');
 const { Flame } = require('../../bin/flamegraph');
@@ -369,6 +369,17 @@ test('flame: a process', () => withDirectory(async (directory) => {
 	assert.match(svg, /data-n="hotLoop"/);
 	assert.ok(isWellFormed(svg));
 }));
+
+test('flame: functions of C++ are called as in their source', () =>
+	withDirectory(async (directory) => {
+		const file = path.join(directory, 'f.svg');
+		const { status, stdout } = await tool('flame', '-o', file, '--',
+		    path.join(build, 'test', 'mangled'), '500');
+
+		assert.equal(status, 0);
+		assert.match(stdout, /% {2}foo::bar\(int\)$/m);
+		assert.match(fs.readFileSync(file, 'utf8'), /data-n="foo::bar\(int\)"/);
+	}));
 
 test('what a frame is: JavaScript, by its own names or those of a perf map, or other code', () => {
 	const box = (frame) => boxOf({ symbol: null, module: null, ...frame }, 'native');

@@ -150,7 +150,7 @@ demo:
 # The C tests run a second time with sanitizers, in build/sanitize, and the one about threads
 # with the thread sanitizer, in build/tsan.
 check:
-	@script/bootstrap
+	@script/bootstrap check
 	$(MAKE) all tests
 	$(MAKE) SANITIZE=address,undefined B=$(B)/sanitize tests
 	$(MAKE) SANITIZE=thread B=$(B)/tsan $(B)/tsan/test/threads_test

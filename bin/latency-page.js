@@ -8,6 +8,7 @@
 	const canvas = document.getElementById('map');
 	const title = document.getElementById('title');
 	const text = document.getElementById('cell');
+	const HINT = text.textContent;
 	let about = { title: '', interval: 1, bands: [] };
 	let columns = [];
 	let shown; /* what the canvas holds: see choose() */
@@ -83,6 +84,11 @@
 	source.addEventListener('about', ({ data }) => {
 		about = JSON.parse(data);
 		columns = [];
+		document.title = `${about.title}: latency`;
+		text.textContent = HINT;
+	});
+	source.addEventListener('error', () => {
+		text.textContent = 'dtrace-async latency has ended: this is what it has shown.';
 	});
 	source.addEventListener('column', ({ data }) => {
 		columns.push(JSON.parse(data));

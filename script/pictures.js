@@ -9,6 +9,7 @@ const { once } = require('node:events');
 const fs = require('node:fs');
 const path = require('node:path');
 const { setTimeout: sleep } = require('node:timers/promises');
+const { Browser } = require('../test/chromium');
 
 const root = path.join(__dirname, '..');
 const pictures = path.join(root, 'doc', 'pictures');
@@ -135,59 +136,18 @@ const READER = `
 	}, 10);
 	console.log('reads');`;
 
-/* A browser without a window, which is told what to do over a pipe. */
-class Browser {
-	#child = spawn('chromium', ['--headless', '--no-sandbox', '--disable-gpu',
-		'--remote-debugging-pipe', '--window-size=1000,640', 'about:blank'],
-	{ stdio: ['ignore', 'ignore', 'ignore', 'pipe', 'pipe'] });
-	#answers = new Map();
-	#sent = 0;
-
-	constructor() {
-		const { stdio } = this.#child;
-		let text = '';
-
-		stdio[4].setEncoding('utf8').on('data', (some) => {
-			const messages = (text + some).split('\0');
-
-			text = messages.pop();
-			for (const { id, result, error } of messages.map((message) => JSON.parse(message)))
-				this.#answers.get(id)?.(error ? { error } : result);
-		});
-	}
-
-	ask(method, params = {}, sessionId = undefined) {
-		const id = ++this.#sent;
-
-		this.#child.stdio[3].write(`${JSON.stringify({ id, method, params, sessionId })}\0`);
-		return new Promise((resolve) => this.#answers.set(id, resolve));
-	}
-
-	async end() {
-		await this.ask('Browser.close');
-	}
-}
-
 /* The page, when it has drawn what has come in twenty seconds or so. */
 async function drawPage(pid) {
 	const tool = run('bin/dtrace-async.js', 'latency', 'read', '-p', String(pid), '-w', '-i', '0.25');
 	const [, url] = await prints(tool, /(http:\S+)/);
 	const browser = new Browser();
-	const { targetId } = await browser.ask('Target.createTarget', { url });
-	const { sessionId } = await browser.ask('Target.attachToTarget', { targetId, flatten: true });
+	const page = await browser.open(url);
 
 	await sleep(20000);
-	for (;;) {
-		const { result } = await browser.ask('Runtime.evaluate',
-		    { expression: 'document.getElementById("title").textContent' }, sessionId);
-
-		if (/^read: [1-9]\d* calls shown$/.test(result.value))
-			break;
+	while (!/^read: [1-9]\d* calls shown$/.test(
+	    await page.evaluate('document.getElementById("title").textContent')))
 		await sleep(1000);
-	}
-	const { data } = await browser.ask('Page.captureScreenshot', {}, sessionId);
-
-	fs.writeFileSync(path.join(pictures, 'latency-web.png'), data, 'base64');
+	fs.writeFileSync(path.join(pictures, 'latency-web.png'), await page.screenshot());
 	await browser.end();
 	tool.kill('SIGINT');
 	await once(tool, 'exit');

@@ -27,6 +27,7 @@
 
 #include "arch.h"
 #include "consume/userlibs.h"
+#include "readall.h"
 
 #define CACHE_FILE "/etc/ld.so.cache"
 #define CACHE_MAGIC "glibc-ld.so.cache1.1"
@@ -83,32 +84,12 @@ typedef struct object {
 static char *read_file(const char *path, size_t limit, size_t *size)
 {
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	size_t capacity = 4096, length = 0;
-	char *text, *grown;
-	ssize_t n = -1;
+	char *text;
 
 	if (fd < 0)
 		return NULL;
-	text = malloc(capacity);
-	while (text != NULL && (n = read(fd, text + length, capacity - length - 1)) > 0) {
-		length += (size_t)n;
-		if (length + 1 < capacity)
-			continue;
-		grown = capacity < limit ? realloc(text, capacity * 2) : NULL;
-		if (grown == NULL) {
-			n = -1;
-			break;
-		}
-		text = grown;
-		capacity *= 2;
-	}
+	text = dt_read_all(fd, limit, size);
 	close(fd);
-	if (n < 0) {
-		free(text);
-		return NULL;
-	}
-	text[length] = '\0';
-	*size = length;
 	return text;
 }
 

@@ -22,6 +22,7 @@
 
 #include "handle.h"
 #include "lang/source.h"
+#include "readall.h"
 
 #define OUTPUT_MAX (64 << 20) /* bytes */
 #define ARGS_FIXED 16
@@ -172,36 +173,6 @@ static int start(cpp_t *cpp)
 	return error;
 }
 
-/* All that comes out of a descriptor, NUL-terminated, malloc'd; NULL with errno set. */
-static char *read_all(int fd, size_t *length)
-{
-	size_t room = 1 << 16;
-	char *text = malloc(room), *grown;
-	ssize_t n;
-
-	for (*length = 0; text != NULL;) {
-		n = read(fd, text + *length, room - *length - 1);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		*length += (size_t)n;
-		if (*length < room - 1)
-			continue;
-		room *= 2;
-		grown = room > OUTPUT_MAX ? NULL : realloc(text, room);
-		if (grown == NULL) {
-			free(text);
-			errno = room > OUTPUT_MAX ? EFBIG : ENOMEM;
-			return NULL;
-		}
-		text = grown;
-	}
-	if (text != NULL)
-		text[*length] = '\0';
-	return text;
-}
-
 /* A process that ignores SIGCHLD is told nothing: then the output must speak for itself. */
 static void await(cpp_t *cpp)
 {
@@ -246,7 +217,7 @@ static _Noreturn void raise_failure(cpp_t *cpp)
 	char *text = NULL, *copy;
 
 	if (lseek(cpp->errors, 0, SEEK_SET) == 0)
-		text = read_all(cpp->errors, &length);
+		text = dt_read_all(cpp->errors, OUTPUT_MAX, &length);
 	close_descriptors(cpp);
 	if (text != NULL) {
 		copy = dt_arena_strndup(cc->prog->arena, text, length);
@@ -286,7 +257,7 @@ void dt_cpp_run(dt_compile_t *cc)
 	error = start(&cpp);
 	if (error != 0)
 		raise_errno(&cpp, cpp.argv[0], error);
-	text = read_all(cpp.read_end, &length);
+	text = dt_read_all(cpp.read_end, OUTPUT_MAX, &length);
 	error = errno;
 	close_descriptor(&cpp.read_end); /* ends a child that still writes */
 	await(&cpp);

@@ -2,13 +2,12 @@
 /* tracefs.c - see tracefs.h. */
 #include <fcntl.h>
 #include <linux/mount.h>
-#include <stdlib.h>
+#include <stdint.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "provider/tracefs.h"
-
-#define DT_TRACEFS_CHUNK 16384
+#include "readall.h"
 
 /* A mount of our own: a descriptor of its root; -1: not allowed. */
 static int dt_tracefs_mount(void)
@@ -33,39 +32,16 @@ static int dt_tracefs_open_at(const char *where, const char *path)
 	return fd;
 }
 
-/* Reads to the end. Closes fd. */
-static char *dt_tracefs_read_all(int fd)
-{
-	size_t size = 0, capacity = DT_TRACEFS_CHUNK;
-	char *text = malloc(capacity), *grown;
-	ssize_t n = -1;
-
-	while (text && (n = read(fd, text + size, capacity - size - 1)) > 0) {
-		size += (size_t)n;
-		if (capacity - size > DT_TRACEFS_CHUNK / 4)
-			continue;
-		grown = realloc(text, capacity * 2);
-		if (!grown) {
-			n = -1;
-			break;
-		}
-		text = grown;
-		capacity *= 2;
-	}
-	close(fd);
-	if (n < 0) {
-		free(text);
-		return NULL;
-	}
-	text[size] = '\0';
-	return text;
-}
-
 char *dt_tracefs_read(const char *path)
 {
 	int fd = dt_tracefs_open_at("/sys/kernel/tracing", path);
+	char *text;
 
 	if (fd < 0)
 		fd = dt_tracefs_open_at(NULL, path);
-	return fd >= 0 ? dt_tracefs_read_all(fd) : NULL;
+	if (fd < 0)
+		return NULL;
+	text = dt_read_all(fd, SIZE_MAX, NULL);
+	close(fd);
+	return text;
 }

@@ -23,6 +23,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "readall.h"
 #include "types/typetab.h"
 
 #define BTF_FILE "/sys/kernel/btf/vmlinux"
@@ -212,28 +213,6 @@ static uint32_t record_find(dt_btf_t *btf, uint32_t kinds, uint32_t name_off)
 
 /* ---- The file ---------------------------------------------------------- */
 
-static int file_read(dt_btf_t *btf, int fd)
-{
-	size_t length = 0;
-
-	btf->data = malloc(btf->size);
-	if (btf->data == NULL)
-		return ENOMEM;
-	while (length < btf->size) {
-		ssize_t n = read(fd, btf->data + length, btf->size - length);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0)
-			return errno;
-		if (n == 0)
-			break;
-		length += (size_t)n;
-	}
-	btf->size = length;
-	return 0;
-}
-
 static int file_load(dt_btf_t *btf)
 {
 	int fd = open(BTF_FILE, O_RDONLY | O_CLOEXEC);
@@ -249,7 +228,9 @@ static int file_load(dt_btf_t *btf)
 		btf->data = mmap(NULL, btf->size, PROT_READ, MAP_PRIVATE, fd, 0);
 		btf->is_mapped = btf->data != MAP_FAILED;
 		if (!btf->is_mapped)
-			error = file_read(btf, fd);
+			btf->data = dt_read_all(fd, SIZE_MAX, &btf->size);
+		if (btf->data == NULL)
+			error = errno;
 	}
 	close(fd);
 	return error;

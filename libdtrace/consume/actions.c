@@ -221,22 +221,14 @@ static int print_printa(dtrace_hdl_t *hdl, FILE *fp, void *format, dtrace_probed
 	return dt_printa(hdl, fp, format, pd, rec, varids, (int)n) < 0 ? -1 : (int)n;
 }
 
-/* tracemem(): a size that was traced stands before the memory. */
 static int print_memory(dtrace_hdl_t *hdl, FILE *fp, const dtrace_recdesc_t *rec,
 			uint_t left, const char *shown)
 {
-	bool is_dynamic = rec->dtrd_action == DTRACEACT_TRACEMEM_DYNSIZE && left > 1;
-	const dtrace_recdesc_t *memory = is_dynamic ? rec + 1 : rec;
-	uint64_t size = memory->dtrd_size;
+	const char *bytes;
+	size_t size;
+	int used = dt_traced_memory(rec, left, shown, &bytes, &size);
 
-	if (is_dynamic)
-		dt_value_integer(shown + rec->dtrd_offset, rec->dtrd_size, false, &size);
-	if (size > memory->dtrd_size)
-		size = memory->dtrd_size;
-	if (dt_print_bytes(hdl, fp, shown + memory->dtrd_offset, size, DT_WIDTH_TRACE, false,
-			   true) < 0)
-		return -1;
-	return is_dynamic ? 2 : 1;
+	return dt_print_bytes(hdl, fp, bytes, size, DT_WIDTH_TRACE, false, true) < 0 ? -1 : used;
 }
 
 /* printf() and its like: as many records as arguments, whatever the format took. */

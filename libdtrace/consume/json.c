@@ -327,17 +327,11 @@ static int put_printf(dtrace_hdl_t *hdl, dt_outbuf_t *out, const dt_eprobe_t *ep
 static int put_memory(dtrace_hdl_t *hdl, dt_outbuf_t *out, const dtrace_recdesc_t *rec,
 		      uint_t left, const char *shown)
 {
-	bool is_dynamic = rec->dtrd_action == DTRACEACT_TRACEMEM_DYNSIZE && left > 1;
-	const dtrace_recdesc_t *memory = is_dynamic ? rec + 1 : rec;
-	uint64_t size = memory->dtrd_size;
+	const char *bytes;
+	size_t size;
+	int used = dt_traced_memory(rec, left, shown, &bytes, &size);
 
-	if (is_dynamic)
-		dt_value_integer(shown + rec->dtrd_offset, rec->dtrd_size, false, &size);
-	if (size > memory->dtrd_size)
-		size = memory->dtrd_size;
-	if (put_hex(hdl, out, shown + memory->dtrd_offset, size) != 0)
-		return -1;
-	return is_dynamic ? 2 : 1;
+	return put_hex(hdl, out, bytes, size) != 0 ? -1 : used;
 }
 
 /* pcap(): an object, the packet's bytes in it. */

@@ -73,5 +73,9 @@ int dt_stack_indent(const dtrace_hdl_t *);
 uint32_t dt_stack_nframes(const dtrace_recdesc_t *, bool is_user);
 /* An integer of 1, 2, 4 or 8 bytes, sign-extended or not; false: another size. */
 bool dt_value_integer(const void *data, size_t size, bool is_signed, uint64_t *value);
+/* What tracemem() traced. A size that was traced too stands before the memory, and no more than
+ * that of it counts. How many of the records that are left it takes. */
+int dt_traced_memory(const dtrace_recdesc_t *, uint_t left, const char *data,
+		     const char **bytes, size_t *size);
 
 #endif

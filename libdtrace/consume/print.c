@@ -216,6 +216,20 @@ bool dt_value_integer(const void *data, size_t size, bool is_signed, uint64_t *v
 	return true;
 }
 
+int dt_traced_memory(const dtrace_recdesc_t *rec, uint_t left, const char *data,
+		     const char **bytes, size_t *size)
+{
+	bool is_dynamic = rec->dtrd_action == DTRACEACT_TRACEMEM_DYNSIZE && left > 1;
+	const dtrace_recdesc_t *memory = is_dynamic ? rec + 1 : rec;
+	uint64_t asked = memory->dtrd_size;
+
+	if (is_dynamic)
+		dt_value_integer(data + rec->dtrd_offset, rec->dtrd_size, false, &asked);
+	*bytes = data + memory->dtrd_offset;
+	*size = asked < memory->dtrd_size ? asked : memory->dtrd_size;
+	return is_dynamic ? 2 : 1;
+}
+
 /*
  * DTrace takes 8 and 4 bytes as signed, 2 and 1 as unsigned: its default layout knows
  * the size of a value, not its type.

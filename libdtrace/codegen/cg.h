@@ -276,6 +276,8 @@ void dt_gen_clear(dt_cg_t *, const dt_str_t *);
 void dt_gen_zero(dt_cg_t *, uint32_t size);
 /* Comparison of two string expressions: dst = 0 or 1. */
 void dt_gen_str_compare(dt_cg_t *, const dt_node_t *, int dst);
+/* Whether a string is the constant 0: no string. */
+bool dt_is_zero(const dt_node_t *);
 /* Assignment of a string to a variable; the value's place. */
 dt_str_t dt_gen_str_assign(dt_cg_t *, const dt_node_t *);
 

@@ -420,7 +420,7 @@ static dt_str_t gen_lvalue_str(dt_cg_t *cg, const dt_node_t *n, const dt_str_t *
 	return s;
 }
 
-static bool is_zero(const dt_node_t *n)
+bool dt_is_zero(const dt_node_t *n)
 {
 	while (n->kind == DT_N_CAST)
 		n = n->left;
@@ -433,7 +433,7 @@ dt_str_t dt_gen_str_assign(dt_cg_t *cg, const dt_node_t *n)
 	dt_place_t place;
 	int mark = cg->stack;
 
-	if (is_zero(n->right)) /* x = 0: the empty string */
+	if (dt_is_zero(n->right)) /* x = 0: the empty string */
 		value = const_text(cg, "", 0);
 	else
 		value = dt_gen_str(cg, n->right, NULL);
@@ -443,7 +443,7 @@ dt_str_t dt_gen_str_assign(dt_cg_t *cg, const dt_node_t *n)
 			gen_copy(cg, &value, &there);
 	} else {
 		place = dt_gen_place(cg, n->left);
-		if (is_zero(n->right))
+		if (dt_is_zero(n->right))
 			dt_gen_place_clear(cg, &place, 1);
 		else
 			dt_gen_place_string(cg, &place, &value);

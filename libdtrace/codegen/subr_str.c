@@ -314,13 +314,6 @@ dt_str_t dt_subr_copyinstr(dt_cg_t *cg, const dt_node_t *call, const dt_str_t *w
 
 /* ---- strtok --------------------------------------------------------------------- */
 
-static bool is_null(const dt_node_t *n)
-{
-	while (n->kind == DT_N_CAST)
-		n = n->left;
-	return n->kind == DT_N_INT && n->value == 0;
-}
-
 /* A new string to take tokens from: a copy of it, from its start on. */
 static void gen_tokens_of(dt_cg_t *cg, const dt_node_t *n)
 {
@@ -347,7 +340,7 @@ dt_str_t dt_subr_strtok(dt_cg_t *cg, const dt_node_t *call, const dt_str_t *want
 	uint32_t scratch = cg->scratch;
 
 	(void)want;
-	if (!is_null(call->list))
+	if (!dt_is_zero(call->list))
 		gen_tokens_of(cg, call->list);
 	dt_arg_value(&a, s.offset);
 	dt_arg_value(&a, (int32_t)cg->strtok);

@@ -268,7 +268,7 @@ typedef struct dtrace_probedata {
 	processorid_t dtpda_cpu;
 	dtrace_addr_t dtpda_data; /* this record's value, or all of them */
 	dtrace_flowkind_t dtpda_flow;
-	const char *dtpda_prefix; /* recommended with -F: "-> ", "<- " or "| " */
+	const char *dtpda_prefix; /* recommended with -F: " -> ", " <- " or "| " */
 	int dtpda_indent;	  /* recommended with -F */
 	uint64_t dtpda_timestamp; /* ns since boot with "temporal", otherwise 0 */
 	pid_t dtpda_pid;	  /* whose thread fired with "recordpid", otherwise -1 */

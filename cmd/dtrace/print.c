@@ -10,13 +10,14 @@
  *
  *	CPU FUNCTION
  *	  0  -> read
- *	  0   | read:info
+ *	  0   | read:info	what is neither entry nor return
  *	  0  <- read
  */
 #include "command.h"
 
 /* A function and a probe name with what joins and indents them. */
 #define LABEL_MAX (DTRACE_FUNCNAMELEN + DTRACE_NAMELEN + 16)
+#define FLOW_WIDTH 41 /* of the second column with flowindent */
 
 static void print_heading(command_t *command)
 {
@@ -24,7 +25,7 @@ static void print_heading(command_t *command)
 		return;
 	command->heading_printed = true;
 	if (command->flowindent)
-		print(command, "%3s %-41s\n", "CPU", "FUNCTION");
+		print(command, "%3s %-*s\n", "CPU", FLOW_WIDTH, "FUNCTION");
 	else if (!command->quiet)
 		print(command, "%3s %6s %32s\n", "CPU", "ID", "FUNCTION:NAME");
 }
@@ -41,8 +42,8 @@ static void print_flow(command_t *command, const dtrace_probedata_t *data)
 	else
 		snprintf(label, sizeof(label), "%s%s", data->dtpda_prefix,
 			 probe->dtpd_func);
-	print(command, "%3d  %*s%-*s ", data->dtpda_cpu, indent, "",
-	      indent < 40 ? 40 - indent : 0, label);
+	print(command, "%3d %*s%-*s ", data->dtpda_cpu, indent, "",
+	      indent < FLOW_WIDTH ? FLOW_WIDTH - indent : 0, label);
 }
 
 static void print_columns(command_t *command, const dtrace_probedata_t *data)

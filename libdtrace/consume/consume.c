@@ -359,10 +359,10 @@ static void set_flow(dtrace_hdl_t *hdl, uint32_t cpu, const dt_eprobe_t *ep,
 	pd->dtpda_prefix = "| ";
 	if (ends_with(name, "entry") && !(last && last != ep && last->probe == ep->probe)) {
 		pd->dtpda_flow = DTRACEFLOW_ENTRY;
-		pd->dtpda_prefix = syscall ? "=> " : "-> ";
+		pd->dtpda_prefix = syscall ? " => " : " -> ";
 	} else if (ends_with(name, "return") && !next_is_same_probe(hdl, cpu, ep)) {
 		pd->dtpda_flow = DTRACEFLOW_RETURN;
-		pd->dtpda_prefix = syscall ? "<= " : "<- ";
+		pd->dtpda_prefix = syscall ? " <= " : " <- ";
 		flow->indent = flow->indent >= 2 ? flow->indent - 2 : 0;
 	}
 	pd->dtpda_indent = flow->indent;

@@ -2,6 +2,9 @@
 /*
  * action.c - actions: values into the record's fields, which layout.c laid out in the
  * same order as they are met here (cg->field).
+ *
+ * Faults name the action by its number, and DTrace counts as one whatever makes a record: an
+ * assignment or another expression too, each value of a printf(), each key of an aggregation.
  */
 #include <signal.h>
 
@@ -236,10 +239,13 @@ static void gen_library_action(dt_cg_t *cg, const dt_node_t *call)
 {
 	const dt_node_t *value = call->list ? call->list->next : NULL;
 
-	if (value)
+	if (value) {
+		cg->action++;
 		gen_value_field(cg, value);
-	else
+	} else {
+		cg->action += call->ident->id == DT_ACTION_TRUNC;
 		next_field(cg);
+	}
 }
 
 /* ---- Memory of a given size ------------------------------------------------------- */
@@ -251,7 +257,7 @@ static void gen_tracemem(dt_cg_t *cg, const dt_node_t *call)
 	const dt_node_t *address = call->list, *size = address->next, *count = size->next;
 	const dt_field_t *counted = count ? next_field(cg) : NULL, *f = next_field(cg);
 	dt_str_t place = field_place(cg, f);
-	int mark = cg->stack, slot = dt_gen_to_slot(cg, address), n = 0, at;
+	int mark = cg->stack, slot, n = 0, at;
 	int fits = dt_label_new(e), none = dt_label_new(e);
 
 	if (count) {
@@ -259,7 +265,9 @@ static void gen_tracemem(dt_cg_t *cg, const dt_node_t *call)
 		dt_load(e, 8, R2, FP, n);
 		at = gen_field(cg, counted);
 		dt_store(e, 8, R1, at, R2);
+		cg->action++;
 	}
+	slot = dt_gen_to_slot(cg, address);
 	dt_str_address(cg, &place, R1);
 	dt_alu_imm(e, BPF_MOV, R2, (int32_t)f->rec.dtrd_size);
 	if (count) {
@@ -416,8 +424,10 @@ static void gen_values(dt_cg_t *cg, const dt_node_t *first)
 {
 	if (!first)
 		next_field(cg);
-	for (const dt_node_t *a = first; a; a = a->next)
+	for (const dt_node_t *a = first; a; a = a->next) {
+		cg->action += a != first;
 		gen_value_field(cg, a);
+	}
 }
 
 void dt_gen_action(dt_cg_t *cg, const dt_stmt_t *s)
@@ -444,9 +454,13 @@ void dt_gen_action(dt_cg_t *cg, const dt_stmt_t *s)
 		gen_values(cg, call->list);
 		break;
 	case DT_ACTION_PRINTA:
-		for (const dt_node_t *a = call->list; a; a = a->next)
-			if (a->kind == DT_N_AGG)
-				next_field(cg);
+		for (const dt_node_t *a = call->list, *first = NULL; a; a = a->next) {
+			if (a->kind != DT_N_AGG)
+				continue;
+			cg->action += first != NULL;
+			first = a;
+			next_field(cg);
+		}
 		break;
 	case DT_ACTION_FTRUNCATE:
 		next_field(cg);

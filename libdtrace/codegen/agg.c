@@ -71,6 +71,7 @@ static dt_str_t gen_keys(dt_cg_t *cg, const dt_node_t *agg, const dt_agglayout_t
 		key.place = DT_STR_SCRATCH;
 		key.offset = (int)dt_scratch_alloc(cg, layout->key_size);
 	}
+	/* The first action is the aggregation itself. */
 	for (const dt_node_t *k = agg->list; k; k = k->next, i++) {
 		const dt_field_t *f = &layout->keys[i];
 		dt_str_t part = {.place = key.place,
@@ -78,6 +79,7 @@ static dt_str_t gen_keys(dt_cg_t *cg, const dt_node_t *agg, const dt_agglayout_t
 				 .size = (f->kernel_size + 7) & ~7u};
 		int mark = cg->stack;
 
+		cg->action++;
 		if (!is_covering(cg, k, f))
 			dt_gen_clear(cg, &part);
 		part.size = f->kernel_size;
@@ -412,10 +414,13 @@ void dt_gen_agg(dt_cg_t *cg, const dt_stmt_t *s)
 
 	if (layout->nkeys)
 		key = gen_keys(cg, s->agg, layout);
+	if (by) {
+		cg->action++;
+		increment = dt_gen_to_slot(cg, by);
+	}
+	cg->action++;
 	if (layout->func != DTRACEAGG_COUNT)
 		value = dt_gen_to_slot(cg, call->list);
-	if (by)
-		increment = dt_gen_to_slot(cg, by);
 	if (layout->nkeys) {
 		drop = dt_drop_label(cg, DT_KDROP_AGGREGATION, done);
 		gen_buffer(cg, drop);

@@ -109,7 +109,7 @@ typedef struct dt_cg {
 	dt_program_t *program;
 	dt_emit_t *e;
 	dt_ecb_t *ecb;
-	uint32_t action; /* statement number from 1; 0: predicate */
+	uint32_t action; /* number of the action, as DTrace counts, from 1; 0: predicate */
 	uint32_t clause_start; /* instruction */
 	uint32_t field;	 /* next field of the record */
 	uint8_t regs_used; /* bit n: Rn is taken */

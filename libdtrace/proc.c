@@ -214,9 +214,9 @@ static int dt_proc_start_failed(dtrace_hdl_t *hdl, const char *file, int report)
 	dt_startfailure_t failure;
 
 	if (read(report, &failure, sizeof(failure)) != (ssize_t)sizeof(failure))
-		return dt_set_error(hdl, EDT_PROC, "failed to start %s: it ended at once",
+		return dt_set_error(hdl, EDT_PROC, "failed to execute %s: it ended at once",
 				    file);
-	return dt_set_error(hdl, EDT_PROC, "failed to start %s: %s%s", file,
+	return dt_set_error(hdl, EDT_PROC, "failed to execute %s: %s%s", file,
 			    failure.is_untraceable ? "it cannot be traced: " : "",
 			    strerror(failure.error));
 }
@@ -252,7 +252,7 @@ static pid_t dt_proc_start(dtrace_hdl_t *hdl, const char *file, char *const argv
 	int report[2];
 
 	if (pipe2(report, O_CLOEXEC) != 0)
-		return dt_set_error(hdl, EDT_PROC, "failed to start %s: %s", file,
+		return dt_set_error(hdl, EDT_PROC, "failed to execute %s: %s", file,
 				    strerror(errno));
 	/* The report is read once the child has ended: it is there, or never comes. */
 	fcntl(report[0], F_SETFL, O_NONBLOCK);
@@ -263,7 +263,7 @@ static pid_t dt_proc_start(dtrace_hdl_t *hdl, const char *file, char *const argv
 		dt_proc_child(report[1], file, argv);
 	close(report[1]);
 	if (pid < 0)
-		dt_set_error(hdl, EDT_PROC, "failed to start %s: %s", file,
+		dt_set_error(hdl, EDT_PROC, "failed to execute %s: %s", file,
 			     strerror(errno));
 	else if (dt_proc_await_exec(hdl, pid, file, report[0]) != 0)
 		pid = -1;

@@ -22,6 +22,7 @@
 #include "consume/format.h"
 #include "consume/json.h"
 #include "consume/output.h"
+#include "proc.h"
 
 /* Where the arguments of conversions come from. */
 typedef struct printer {
@@ -255,17 +256,21 @@ static int print_address(printer_t *p, const field_t *f)
 	return print_text(p, f, text, strlen(text));
 }
 
-/* Where the record is a user address, which has the process before it. */
+/* A user address that has the process before it, or one that is of $target. */
 static int print_user_address(printer_t *p, const field_t *f)
 {
 	dtrace_recdesc_t rec = *f->rec;
+	uint64_t words[2] = {(uint64_t)dt_target_pid(p->hdl)};
 	field_t user = *f;
 
-	if (rec.dtrd_size != 2 * sizeof(uint64_t))
-		return bad_record(p, f, "a record that names no process");
+	if (rec.dtrd_size == 2 * sizeof(uint64_t))
+		memcpy(words, f->value, sizeof(words));
+	else if (!dt_value_integer(f->value, rec.dtrd_size, false, &words[1]))
+		return bad_record(p, f, "a record of no address's size");
 	if (DTRACEACT_CLASS(rec.dtrd_action) != DTRACEACT_PROC)
 		rec.dtrd_action = DTRACEACT_UADDR;
 	user.rec = &rec;
+	user.value = (const char *)words;
 	return print_address(p, &user);
 }
 
@@ -313,12 +318,13 @@ static int print_port(printer_t *p, const field_t *f)
 	return print_text(p, f, text, strlen(text));
 }
 
-/* A width is the indentation of the frames. */
+/* Each frame is printed as %s would be; with '-' the width is its indentation as well. */
 static int print_stack(printer_t *p, const field_t *f)
 {
-	int indent = f->width > 0 ? f->width : dt_stack_indent(p->hdl);
+	int indent = f->is_left ? f->width : 0;
 	const char *addresses = f->value;
 	uint64_t pid = (uint64_t)-1;
+	char frame[32];
 	bool is_user = DTRACEACT_CLASS(f->rec->dtrd_action) == DTRACEACT_PROC ||
 		       (f->rec->dtrd_action == DTRACEACT_PRINTF && f->conv->is_user_stack);
 
@@ -326,7 +332,9 @@ static int print_stack(printer_t *p, const field_t *f)
 		memcpy(&pid, addresses, sizeof(pid));
 		addresses += sizeof(pid);
 	}
-	return dt_out_stack(p->hdl, p->out, NULL, indent, (pid_t)pid, addresses,
+	snprintf(frame, sizeof(frame), "%%%d.%ds", f->is_left ? -f->width : f->width,
+		 f->precision < 0 ? SYMBOL_TEXT_MAX : f->precision);
+	return dt_out_stack(p->hdl, p->out, frame, indent, (pid_t)pid, addresses,
 			    dt_stack_nframes(f->rec, is_user), dt_frametexts(f->rec, f->value));
 }
 

@@ -19,7 +19,7 @@ typedef struct sorting {
 	sortorder_t order;
 	bool is_backwards; /* the ...rev... walks: everything */
 	bool is_reversed;  /* option aggsortrev: keys and values, not variables */
-	uint32_t keypos;   /* option aggsortkeypos: which key is the first */
+	uint32_t keypos;   /* option aggsortkeypos: which key is the first; beyond the last: 0 */
 } sorting_t;
 
 typedef struct item {
@@ -103,7 +103,7 @@ static int compare_keys(const dt_aggentry_t *left, const dt_aggentry_t *right,
 	if (n != right->var->layout.nkeys)
 		return n < right->var->layout.nkeys ? -1 : 1;
 	for (i = 0; i < n; i++) {
-		uint32_t key = (i + sorting->keypos) % n;
+		uint32_t key = sorting->keypos < n ? (i + sorting->keypos) % n : i;
 		int order = compare_key(get_key(left, key), get_key(right, key));
 
 		if (order != 0)

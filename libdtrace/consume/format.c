@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "consume/format.h"
+#include "proc.h"
 
 #define FLAGS "#0-+ '@"
 #define SIZE_MAX_TEXT (1 << 20) /* of a width or precision */
@@ -327,7 +328,9 @@ static bool is_fitting(check_t *c, const dt_conv_t *conv, const dt_type_t *type)
 		return is_integer(type) || type->kind == DT_K_PTR ||
 		       type->kind == DT_K_SYMADDR;
 	case DT_CONV_USER_ADDRESS:
-		return type->kind == DT_K_USYMADDR;
+		return type->kind == DT_K_USYMADDR ||
+		       (dt_target_pid(c->hdl) > 0 &&
+			(is_integer(type) || type->kind == DT_K_PTR));
 	case DT_CONV_STACK:
 		return type->kind == DT_K_STACK || type->kind == DT_K_USTACK;
 	default:

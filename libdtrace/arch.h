@@ -8,6 +8,9 @@
  *				until the call returns
  *	DT_ARCH_SYSCALL_ARG0, 1	its first arguments, and
  *	DT_ARCH_SYSCALL_ARGS	its six arguments, likewise, while it is being entered
+ *	DT_ARCH_COMPAT_MEMBER	of struct thread_info, and
+ *	DT_ARCH_COMPAT_BITS	in it: set while a system call of 32 bits is being made, which
+ *				has a number of other calls
  *	DT_ARCH_CALL_ARGS	the arguments of a function that are in registers, in struct
  *				pt_regs, while it is being entered
  *	DT_ARCH_STACK_ARGS	offset of the next argument from the stack pointer then
@@ -51,6 +54,8 @@ bool dt_arch_insn_traceable(const uint8_t *code, size_t size);
 	}
 #define DT_ARCH_SYSCALL_ARG0 offsetof(struct pt_regs, rdi)
 #define DT_ARCH_SYSCALL_ARG1 offsetof(struct pt_regs, rsi)
+#define DT_ARCH_COMPAT_MEMBER "status"
+#define DT_ARCH_COMPAT_BITS 2 /* TS_COMPAT of arch/x86/include/asm/thread_info.h */
 #define DT_ARCH_CALL_ARGS                                                                  \
 	{                                                                                  \
 		offsetof(struct pt_regs, rdi), offsetof(struct pt_regs, rsi),              \

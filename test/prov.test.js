@@ -4,7 +4,7 @@
 'use strict';
 
 const assert = require('node:assert');
-const { spawn } = require('node:child_process');
+const { spawn, spawnSync } = require('node:child_process');
 const path = require('node:path');
 const { describe, test } = require('node:test');
 
@@ -89,6 +89,53 @@ describe('system calls', options, () => {
 			'syscall::openat:entry /pid == $target && args[2] == 0/ ' +
 			'{ printf("%s\\n", stringof(args[1])); }', `${command.victim} open /no/such/file`),
 		['/no/such/file']);
+	});
+});
+
+describe('system calls of 32 bits', options, () => {
+	/** Among those of 64 bits 20 is writev and 0 is read. */
+	const words = (n) => `${command.victim} compat ${n} umask 3`;
+	const { signal } = spawnSync(command.victim, ['compat', '1']);
+	const times = 1000;
+
+	/** How often a description fires more where such calls are made. */
+	async function more(description) {
+		const counts = await Promise.all([0, times].map((n) => trace(`${description} ` +
+			'/pid == $target/ { @ = count(); } END { printa("%@d", @); printf("\\n"); }',
+		words(n))));
+
+		return counts[1] - counts[0];
+	}
+
+	if (signal !== null) {
+		test('a kernel that has none ends who makes them', () => {
+			assert.strictEqual(signal, 'SIGSEGV');
+		});
+		return;
+	}
+
+	test('do not fire the probe of the call that has their number', async () => {
+		const calls = ['writev', 'read', 'umask'];
+		const each = (name) => calls.map((call) => `syscall::${call}:${name}`).join(', ');
+
+		assert.strictEqual(await more('syscall::writev:entry, syscall::read:entry'), 0);
+		assert.strictEqual(await more('syscall::writev:return, syscall::read:return'), 0);
+		assert.strictEqual(await more('sysinfo:::sysread'), 0);
+		for (const name of ['entry', 'return'])
+			assert.deepStrictEqual((await trace(`${each(name)} /pid == $target && probefunc != "read"/ ` +
+				'{ @[probefunc] = count(); }', words(times))).map((line) => line.trim().split(/ +/)),
+			[['umask', '3']]);
+	});
+
+	test('are not told by a name', async () => {
+		for (const name of ['entry', 'return'])
+			assert.deepStrictEqual(await trace(`syscall:::${name} ` +
+				'/pid == $target && probefunc == "writev"/ { trace(arg0); }', words(times)), []);
+	});
+
+	test('are calls where no name is asked for', async () => {
+		assert.strictEqual(await more('syscall:::entry'), 2 * times);
+		assert.strictEqual(await more('syscall:::return'), 2 * times);
 	});
 });
 

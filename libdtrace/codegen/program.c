@@ -197,24 +197,26 @@ static void gen_clear_locals(dt_cg_t *cg)
 }
 
 /* Leaves unless the place is one that the program's probes are meant by. */
-static void gen_conditions(dt_cg_t *cg, const dt_attachpoint_t *attach, int out)
+static void gen_conditions(dt_cg_t *cg, const dt_condition_t *c, int out)
 {
 	dt_emit_t *e = cg->e;
 
-	for (const dt_condition_t *c = attach->conditions; c; c = c->next) {
-		int holds = dt_label_new(e);
+	for (; c; c = c->next) {
+		int holds = dt_label_new(e), is_so = c->is_refused ? out : holds;
 
 		dt_gen_argument(cg, &c->left, R6);
 		for (uint32_t i = 0; i < c->nvalues; i++)
-			dt_jump_imm(e, c->op, R6, c->values[i], holds);
+			dt_jump_imm(e, c->op, R6, c->values[i], is_so);
 		if (c->nvalues == 0) {
 			dt_gen_argument(cg, &c->right, R7);
-			dt_jump_reg(e, c->op, R6, R7, holds);
+			dt_jump_reg(e, c->op, R6, R7, is_so);
 		}
-		dt_jump(e, out);
+		if (!c->is_refused)
+			dt_jump(e, out);
 		dt_label_here(e, holds);
 	}
 }
+
 
 /* A word of the context, as it is. */
 static bool is_word_of_context(const dt_argsource_t *s)
@@ -233,6 +235,16 @@ static void gen_activity_check(dt_cg_t *cg, int inactive)
 	dt_jump_imm(e, BPF_JNE, R2, DT_ACTIVITY_ACTIVE, inactive);
 }
 
+/* Whether some clause is not for all of the attach point's probes, or tells them apart. */
+static bool matters_which(const dt_cg_t *cg, const dt_range_t *keys, uint32_t nkeys)
+{
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < nkeys; i++)
+		n += keys[i].high - keys[i].low + 1;
+	return n < cg->program->attach->nprobes || dt_emit_reads_frame(cg->e, DT_FRAME_KEY);
+}
+
 /* Which probe it is, if the attach point has several: goes to out unless some clause wants
  * it. R1 is the context. */
 static void gen_key(dt_cg_t *cg, const dt_range_t *keys, uint32_t nkeys, int out)
@@ -247,6 +259,8 @@ static void gen_key(dt_cg_t *cg, const dt_range_t *keys, uint32_t nkeys, int out
 	if (dt_emit_reads_frame(e, DT_FRAME_KEY))
 		dt_store(e, 8, FP, DT_FRAME_KEY, R6);
 	dt_gen_key_guard(e, R6, keys, nkeys, out);
+	if (matters_which(cg, keys, nkeys))
+		gen_conditions(cg, cg->program->attach->key_condition, out);
 }
 
 /* What must be set up before the clauses, now that their needs are known. */
@@ -264,7 +278,7 @@ static void gen_entry(dt_cg_t *cg, const dt_range_t *keys, uint32_t nkeys, int l
 	/* The key first: it is in R1's context, which the conditions do not leave there. */
 	if (attach->nkeys)
 		gen_key(cg, keys, nkeys, out);
-	gen_conditions(cg, attach, out);
+	gen_conditions(cg, attach->conditions, out);
 	if (cg->needs_cpu) {
 		/* Whoever finds that no program is at work on this CPU may rely on it that
 		 * none goes on under an activity of before: see dtrace_stop(). */

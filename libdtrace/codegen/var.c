@@ -176,6 +176,10 @@ void dt_gen_argument(dt_cg_t *cg, const dt_argsource_t *s, int dst)
 		dt_call(e, BPF_FUNC_get_current_task);
 		dt_mov(e, dst, R0);
 		break;
+	case DT_ARG_OFTASK:
+		dt_call(e, BPF_FUNC_get_current_task_btf);
+		dt_load(e, s->size, dst, R0, (int)s->offset);
+		break;
 	case DT_ARG_TID:
 	case DT_ARG_PID:
 		gen_call_shift(cg, BPF_FUNC_get_current_pid_tgid, dst, s->kind == DT_ARG_PID);
@@ -186,7 +190,7 @@ void dt_gen_argument(dt_cg_t *cg, const dt_argsource_t *s, int dst)
 		dt_alu_imm(e, BPF_MOV, dst, 0);
 		break;
 	}
-	if (s->size && s->size < 8)
+	if (s->size && s->size < 8 && (s->is_signed || s->kind != DT_ARG_OFTASK))
 		dt_extend(e, dst, s->size, s->is_signed);
 	if (s->is_negated)
 		dt_alu_imm(e, BPF_NEG, dst, 0);

@@ -33,6 +33,7 @@ typedef enum dt_argkind {
 	DT_ARG_FUNCRET, /* what that function returns */
 	DT_ARG_COOKIE, /* the number that the attachment was given */
 	DT_ARG_TASK,  /* the address of the current thread's task_struct */
+	DT_ARG_OFTASK, /* what is there at offset */
 	DT_ARG_TID, DT_ARG_PID, /* the current thread's, its process's number */
 	DT_ARG_KPC,   /* program counter at offset in the context when it is a kernel
 		       * address, otherwise 0 */
@@ -53,13 +54,14 @@ typedef struct dt_argsource {
 
 /*
  * What must hold for the probes of an attach point to fire, where several share a place in
- * the kernel: left op right for one of the values of right.
+ * the kernel: left op right for one of the values of right, or, if is_refused, for none.
  */
 #define DT_CONDITION_VALUES 8
 typedef struct dt_condition {
 	struct dt_condition *next;
 	dt_argsource_t left;
 	uint8_t op;	      /* BPF_JEQ, BPF_JNE, BPF_JSGT ... */
+	bool is_refused;
 	uint32_t nvalues;     /* 0: right is another source */
 	int32_t values[DT_CONDITION_VALUES];
 	dt_argsource_t right;
@@ -119,6 +121,10 @@ typedef struct dt_attachpoint {
 	dt_argsource_t errno_source; /* NONE: errno means nothing here; otherwise the value
 				 * of a system call's return, from -4095 to -1 for errors */
 	uint32_t nkeys;		 /* keys are below this; 0: no key */
+	/* Unless it holds, a key is not that of a probe. Asked only where it matters which of
+	 * the attach point's probes it is, and they are nprobes: it costs more than a key. */
+	dt_condition_t *key_condition;
+	uint32_t nprobes;
 } dt_attachpoint_t;
 
 typedef struct dt_provider dt_provider_t;

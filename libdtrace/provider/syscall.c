@@ -21,6 +21,7 @@
 #include "handle.h"
 #include "provider/provider.h"
 #include "provider/tracefs.h"
+#include "provider/tracepoint.h"
 
 #define DT_SYSCALL_MODULE "vmlinux"
 #define DT_SYSCALL_NARGS 6
@@ -134,6 +135,17 @@ static int dt_syscall_provide(dtrace_hdl_t *hdl, const dt_provider_t *provider,
 	return 0;
 }
 
+static int dt_syscall_describe(dtrace_hdl_t *hdl, dt_probe_t *probe)
+{
+	dt_attachpoint_t *attach = probe->attach;
+
+	if (attach->key_condition)
+		return 0;
+	for (uint32_t number = attach->nprobes = 0; number < DT_NSYSCALLS; number++)
+		attach->nprobes += dt_syscalls[number] != NULL;
+	return dt_tracepoint_native_call(hdl, &attach->key_condition);
+}
+
 /* ---- Types ----------------------------------------------------------------------- */
 
 /* Calls whose event is not called as they are. */
@@ -218,5 +230,6 @@ const dt_provider_t dt_provider_syscall = {
 		   DTRACE_CLASS_COMMON},
     .arguments = {DTRACE_STABILITY_UNSTABLE, DTRACE_STABILITY_UNSTABLE, DTRACE_CLASS_ISA},
     .provide = dt_syscall_provide,
+    .describe = dt_syscall_describe,
     .type = dt_syscall_type,
 };

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "arch.h"
 #include "consume/consume.h"
 #include "handle.h"
 #include "provider/tracepoint.h"
@@ -201,6 +202,28 @@ static int dt_tp_source(dtrace_hdl_t *hdl, const dt_tpvalue_t *value, dt_type_t 
 	return 0;
 }
 
+/* A kernel that does not say so runs no programs of 32 bits. The kernel's own tracepoints, one
+ * for each system call, do not fire for them either (trace_get_syscall_nr() of
+ * kernel/trace/trace_syscalls.c). */
+int dt_tracepoint_native_call(dtrace_hdl_t *hdl, dt_condition_t **condition)
+{
+	uint32_t info, status, size;
+
+	if (dt_kernel_member(hdl, "task_struct", "thread_info", &info, &size) != 0 ||
+	    dt_kernel_member(hdl, "thread_info", DT_ARCH_COMPAT_MEMBER, &status, &size) != 0)
+		return 0;
+	*condition = dt_arena_alloc(hdl->arena, sizeof(**condition));
+	if (!*condition)
+		return dt_set_errno(hdl, EDT_NOMEM);
+	(*condition)->left = (dt_argsource_t){
+	    .kind = DT_ARG_OFTASK, .size = (uint8_t)size, .offset = info + status};
+	(*condition)->op = BPF_JSET;
+	(*condition)->is_refused = true;
+	(*condition)->nvalues = 1;
+	(*condition)->values[0] = DT_ARCH_COMPAT_BITS;
+	return 0;
+}
+
 static int dt_tp_conditions(dtrace_hdl_t *hdl, const dt_tpcondition_t *from,
 			    dt_type_t *const *params, dt_attachpoint_t *attach)
 {
@@ -220,6 +243,9 @@ static int dt_tp_conditions(dtrace_hdl_t *hdl, const dt_tpcondition_t *from,
 		*tail = condition;
 		tail = &condition->next;
 	}
+	/* The table means calls by their numbers. */
+	if (strcmp(attach->target, "sys_enter") == 0 || strcmp(attach->target, "sys_exit") == 0)
+		return dt_tracepoint_native_call(hdl, tail);
 	return 0;
 }
 

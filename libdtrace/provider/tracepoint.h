@@ -22,6 +22,10 @@ int dt_tracepoint_describe(dtrace_hdl_t *, dt_probe_t *);
 /* A new attach point of a tracepoint, without arguments. NULL: out of memory. */
 dt_attachpoint_t *dt_tracepoint_attach(dtrace_hdl_t *, const char *tracepoint);
 
+/* For sys_enter and sys_exit: that the call's number is one of this architecture's own calls.
+ * Stays NULL where it always is. 0, or -1. */
+int dt_tracepoint_native_call(dtrace_hdl_t *, dt_condition_t **);
+
 /* Where a value comes from. DT_TP_NONE is no value. */
 typedef enum dt_tproot {
 	DT_TP_NONE,

@@ -122,7 +122,7 @@ static bool parse_size(parse_t *p, int *size, bool *is_dynamic)
 	for (*size = 0; isdigit((unsigned char)*p->at); p->at++) {
 		*size = *size * 10 + (*p->at - '0');
 		if (*size > SIZE_MAX_TEXT)
-			return refuse(p, "D_PRINTF_FMT",
+			return refuse(p, "D_SYNTAX",
 				      "width or precision is too large:", begin,
 				      (int)(p->at - begin) + 1);
 	}
@@ -138,14 +138,14 @@ static bool parse_prefix(parse_t *p, dt_conv_t *conv, const char *begin)
 	const convkind_t *kind = find_kind(prefix[length]);
 
 	if (kind == NULL)
-		return refuse(p, "D_PRINTF_FMT", "undefined conversion", begin,
+		return refuse(p, "D_SYNTAX", "undefined conversion", begin,
 			      (int)(prefix - begin) + (int)length +
 				  (prefix[length] != '\0'));
 	p->at += length + 1;
 	if (length > 1 + (size_t)is_double ||
 	    (length != 0 && strchr(kind->prefixes, prefix[0]) == NULL) ||
 	    (is_double && strchr(kind->prefixes, 'h') == NULL))
-		return refuse(p, "D_PRINTF_FMT", "invalid size prefix in conversion", begin,
+		return refuse(p, "D_SYNTAX", "invalid size prefix in conversion", begin,
 			      (int)(p->at - begin));
 	memcpy(conv->name, prefix, length + 1);
 	conv->letter = kind->letter;

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * check.c - the type checker's entry: clauses in the order of the text, for a variable's
- * first assignment declares it, and in each the predicate and then the statements. What
- * a clause does (records, aggregates, destroys) is gathered on the way.
+ * first assignment declares it, and in each the predicate and then the statements, unless
+ * they declare what the predicate reads. What a clause does (records, aggregates, destroys)
+ * is gathered on the way.
  */
 #include "lang/check.h"
+
+#include <string.h>
 
 #include "lang/translate.h"
 
@@ -17,8 +20,49 @@ static void check_predicate(dt_compile_t *c, dt_clause_t *clause)
 		dt_compile_error(c, D_PRED_SCALAR, n->line, n->column,
 				 "predicate result must be of scalar type, not \"%s\"",
 				 dt_type_name(n->type, type, sizeof(type)));
-	dt_check_no_xlate(c, n);
+	dt_check_leftover(c, n);
 	clause->predicate = n;
+}
+
+/* Whether something in the tree assigns to the name. */
+static bool assigns(const dt_node_t *n, const dt_node_t *name)
+{
+	const dt_node_t *item;
+
+	if (n == NULL)
+		return false;
+	if ((n->kind == DT_N_ASSIGN || n->kind == DT_N_INCDEC) && n->left->kind == DT_N_NAME &&
+	    n->left->value == name->value && strcmp(n->left->string, name->string) == 0)
+		return true;
+	for (item = n->list; item != NULL; item = item->next) {
+		if (assigns(item, name))
+			return true;
+	}
+	return assigns(n->left, name) || assigns(n->right, name) || assigns(n->third, name);
+}
+
+/* Whether a name in (a part of) the predicate is declared by the clause's statements. */
+static bool needs_statements(dt_compile_t *c, const dt_clause_t *clause, const dt_node_t *n)
+{
+	const dt_node_t *item;
+	const dt_stmt_t *stmt;
+
+	if (n == NULL)
+		return false;
+	if (n->kind == DT_N_NAME && n->value != DT_NAME_KERNEL &&
+	    dt_ident_lookup(c->hdl, (dt_scope_t)n->value, n->string) == NULL &&
+	    !assigns(clause->predicate, n)) {
+		for (stmt = clause->stmts; stmt != NULL; stmt = stmt->next) {
+			if (assigns(stmt->expr, n))
+				return true;
+		}
+	}
+	for (item = n->list; item != NULL; item = item->next) {
+		if (needs_statements(c, clause, item))
+			return true;
+	}
+	return needs_statements(c, clause, n->left) || needs_statements(c, clause, n->right) ||
+	       needs_statements(c, clause, n->third);
 }
 
 /* The built-in that a statement calls, if it is no subroutine. */
@@ -54,15 +98,13 @@ static void check_statement(dt_compile_t *c, dt_clause_t *clause, dt_stmt_t *stm
 		dt_check_action(c, clause, stmt, action);
 		return;
 	}
-	if (action != NULL && action->ident.kind == DT_I_AGGFUNC)
-		dt_compile_error(c, D_AGG_NULL, n->line, n->column,
-				 "%s( ) must be assigned to an aggregation", n->string);
 	stmt->kind = DT_S_EXPR;
 	stmt->expr = dt_check_expr(c, n);
 }
 
 static void check_clause(dt_compile_t *c, dt_clause_t *clause)
 {
+	bool predicate_last = needs_statements(c, clause, clause->predicate);
 	dt_stmt_t *stmt;
 
 	clause->naggs = 0;
@@ -74,13 +116,15 @@ static void check_clause(dt_compile_t *c, dt_clause_t *clause)
 	clause->descattr = c->attributes;
 
 	c->attributes = dt_attr_stable;
-	if (clause->predicate != NULL)
+	if (clause->predicate != NULL && !predicate_last)
 		check_predicate(c, clause);
 	for (stmt = clause->stmts; stmt != NULL; stmt = stmt->next) {
 		check_statement(c, clause, stmt);
-		dt_check_no_xlate(c, stmt->expr);
-		dt_check_no_xlate(c, stmt->agg);
+		dt_check_leftover(c, stmt->expr);
+		dt_check_leftover(c, stmt->agg);
 	}
+	if (predicate_last)
+		check_predicate(c, clause);
 	clause->stmtattr = c->attributes;
 	c->clause = NULL;
 }

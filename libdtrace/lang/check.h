@@ -56,6 +56,9 @@ dt_node_t *dt_check_value(dt_compile_t *, dt_node_t *);
 dt_node_t *dt_check_datum(dt_compile_t *, dt_node_t *);
 /* An expression that must fold to an integer constant; otherwise raises the tag. */
 dt_node_t *dt_check_const(dt_compile_t *, dt_node_t *, dt_errtag_t, const char *what);
+/* Raises D_OP_INCOMPAT for an operator's operands. */
+_Noreturn void dt_check_badpair(dt_compile_t *, const dt_node_t *, const char *opname,
+				const dt_node_t *left, const dt_node_t *right);
 /* Checks the nodes of a list, each by the function; returns the new list. */
 dt_node_t *dt_check_list(dt_compile_t *, dt_node_t *list,
 			 dt_node_t *(*)(dt_compile_t *, dt_node_t *));
@@ -69,6 +72,11 @@ bool dt_check_is_scalar(dt_compile_t *, const dt_node_t *);
 bool dt_check_is_string(dt_compile_t *, const dt_node_t *);
 bool dt_check_is_strlike(dt_compile_t *, const dt_node_t *); /* string, char *, char [] */
 bool dt_check_is_zero(dt_compile_t *, const dt_node_t *);    /* the constant */
+bool dt_check_is_vfptr(dt_compile_t *, const dt_node_t *);   /* void *, to a function */
+/* An aggregation or a whole translation: nothing that a register could hold. */
+bool dt_check_is_dynamic(const dt_node_t *);
+/* The call of an action, where a value should be. */
+bool dt_check_is_actcall(const dt_node_t *);
 /* A (resolved) struct, union or enum whose definition is not known. */
 bool dt_check_is_incomplete(const dt_type_t *);
 
@@ -82,6 +90,8 @@ dt_node_t *dt_check_new_int(dt_compile_t *, const dt_node_t *at, dt_type_t *,
 dt_node_t *dt_check_convert(dt_compile_t *, dt_node_t *, dt_type_t *);
 /* A typed node converted as for assignment to the type; NULL: incompatible. */
 dt_node_t *dt_check_assignable(dt_compile_t *, dt_node_t *, dt_type_t *);
+/* A string as a pointer to its first character; others unchanged. */
+dt_node_t *dt_check_as_chars(dt_compile_t *, dt_node_t *);
 /* An array or function as the pointer it stands for in C; others unchanged. */
 dt_node_t *dt_check_decay(dt_compile_t *, dt_node_t *);
 /* The same type but for names of integers, and for qualifiers. */

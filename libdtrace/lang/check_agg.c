@@ -58,6 +58,10 @@ static int64_t parameter(dt_compile_t *c, dt_aggcall_t *a, int number,
 
 	snprintf(what, sizeof(what), "%s( ) argument #%d (%s)", a->function->ident.name,
 		 number, param->name);
+	n = dt_check_value(c, n);
+	/* The step of lquantize() is not in its prototype. */
+	if (!dt_check_is_int(c, n) && param->type != D_LQUANT_STEPTYPE)
+		dt_check_badarg(c, n, D_PROTO_ARG, a->function->ident.name, number, "int32_t");
 	n = dt_check_const(c, n, param->type, what);
 	value = (int64_t)n->value;
 	if (value < param->least || value > param->most ||
@@ -262,16 +266,16 @@ static void take_args(dt_compile_t *c, dt_aggcall_t *a, int least, int most)
 }
 
 static dt_node_t *scalar_arg(dt_compile_t *c, const dt_aggcall_t *a, dt_node_t *n,
-			     int number)
+			     int number, dt_errtag_t tag)
 {
 	char type[DT_TYPESTR];
 
 	n = dt_check_value(c, n);
 	if (!dt_check_is_scalar(c, n))
-		dt_compile_error(c, D_AGG_SCALAR, n->line, n->column,
+		dt_compile_error(c, tag, n->line, n->column,
 				 "%s( ) argument #%d must be of scalar type, not \"%s\"",
 				 a->function->ident.name, number,
-				 dt_type_name(n->type, type, sizeof(type)));
+				 dt_check_typename(n, type, sizeof(type)));
 	return n;
 }
 
@@ -309,10 +313,10 @@ static void check_call(dt_compile_t *c, dt_aggcall_t *a)
 	call->list = NULL;
 	if (a->nargs == 0)
 		return;
-	call->list = scalar_arg(c, a, a->args[0], 1);
+	call->list = scalar_arg(c, a, a->args[0], 1, D_AGG_SCALAR);
 	call->list->next = NULL;
 	if (a->increment != NULL) {
-		call->list->next = scalar_arg(c, a, a->increment, increment_number);
+		call->list->next = scalar_arg(c, a, a->increment, increment_number, D_PROTO_ARG);
 		call->list->next->next = NULL;
 	}
 }

@@ -151,8 +151,11 @@ static dt_node_t *convert_arg(dt_compile_t *c, dt_node_t *n, dt_type_t *type)
 	return dt_check_assignable(c, n, type);
 }
 
-static _Noreturn void not_subroutine(dt_compile_t *c, const dt_node_t *n,
-				     const dt_builtin_t *builtin)
+/*
+ * A call in an expression of what is no subroutine. That of an action has no value, which
+ * is for the operator around it to say; dt_check_leftover() finds those that nobody does.
+ */
+static dt_node_t *not_subroutine(dt_compile_t *c, dt_node_t *n, const dt_builtin_t *builtin)
 {
 	if (builtin == NULL && dt_ident_lookup(c->hdl, DT_SCOPE_GLOBAL, n->string) == NULL)
 		dt_compile_error(c, D_FUNC_UNDEF, n->line, n->column,
@@ -161,13 +164,10 @@ static _Noreturn void not_subroutine(dt_compile_t *c, const dt_node_t *n,
 		dt_compile_error(c, D_FUNC_IDKIND, n->line, n->column,
 				 "variable '%s' may not be referenced as a function",
 				 n->string);
-	dt_compile_error(
-	    c, D_CG_EXPR, n->line, n->column,
-	    "%s %s( ) may not be called from a D expression (D program context "
-	    "required)",
-	    builtin->ident.kind == DT_I_ACTION ? "tracing function"
-					       : "aggregating function",
-	    n->string);
+	n->ident = NULL;
+	n->type = c->hdl->types.void_;
+	c->has_leftover = true;
+	return n;
 }
 
 /* What rw_read_held() and its like can look into: a struct rw_semaphore, an rwlock_t. */
@@ -192,6 +192,9 @@ static void check_special(dt_compile_t *c, const dt_node_t *n, const char *name)
 	switch (n->ident->id) {
 	case DT_SUBR_COPYOUT:
 	case DT_SUBR_COPYOUTSTR:
+		if (c->clause != NULL && c->clause->speculates)
+			dt_compile_error(c, D_ACT_SPEC, n->line, n->column,
+					 "destructive actions may not follow speculate( )");
 		if (c->clause != NULL)
 			c->clause->destructive = true;
 		break;
@@ -216,7 +219,7 @@ dt_node_t *dt_check_call(dt_compile_t *c, dt_node_t *n)
 	dt_type_t **types;
 
 	if (builtin == NULL || builtin->ident.kind != DT_I_SUBR)
-		not_subroutine(c, n, builtin);
+		return not_subroutine(c, n, builtin);
 	n->ident = dt_builtin_ident(c, builtin, n);
 	n->type = n->ident->type;
 	snprintf(name, sizeof(name), "%s( )", n->string);
@@ -315,11 +318,14 @@ static dt_node_t *check_constarg(dt_compile_t *c, const dt_actioncall_t *a, dt_n
 	dt_errtag_t tag = a->tags->value;
 	char what[80];
 
-	if (a->builtin->ident.id == DT_ACTION_TRACEMEM)
-		tag = D_TRACEMEM_SIZE;
-	else if (a->builtin->ident.id != DT_ACTION_STACK && a->number == 2)
-		tag = D_USTACK_STRSIZE;
 	snprintf(what, sizeof(what), "%s argument #%d", a->name, a->number);
+	if (a->builtin->ident.id == DT_ACTION_TRACEMEM) {
+		tag = D_TRACEMEM_SIZE;
+		n = dt_check_value(c, n);
+		if (!dt_check_is_int(c, n))
+			dt_check_badarg(c, n, D_PROTO_ARG, a->name, a->number, "size_t");
+	} else if (a->builtin->ident.id != DT_ACTION_STACK && a->number == 2)
+		tag = D_USTACK_STRSIZE;
 	n = dt_check_const(c, n, tag, what);
 	if ((int64_t)n->value < (tag != D_USTACK_STRSIZE) || n->value > INT32_MAX)
 		dt_compile_error(c, tag, n->line, n->column,
@@ -362,7 +368,7 @@ static dt_node_t *check_anyarg(dt_compile_t *c, const dt_actioncall_t *a, dt_nod
 	if (a->format != NULL && dt_check_is_keycall(n))
 		return dt_check_keycall(c, n);
 	n = is_print ? dt_check_expr(c, n) : dt_check_datum(c, n);
-	value = dt_check_type(c, n);
+	value = dt_check_is_dynamic(n) ? c->hdl->types.dyn : dt_check_type(c, n);
 	switch (dt_check_is_incomplete(value) ? DT_K_FORWARD : value->kind) {
 	case DT_K_INT:
 	case DT_K_ENUM:
@@ -409,6 +415,20 @@ static dt_node_t *check_typedarg(dt_compile_t *c, const dt_actioncall_t *a, dt_n
 	return arg;
 }
 
+/* What a format may not be. freopen() of nothing goes back to what output was before. */
+static void check_content(dt_compile_t *c, const dt_actioncall_t *a, const dt_node_t *n)
+{
+	if (a->builtin->ident.id == DT_ACTION_FREOPEN) {
+		if (strcmp(n->string, ".") == 0 || strcmp(n->string, "..") == 0)
+			dt_compile_error(c, D_FREOPEN_INVALID, n->line, n->column,
+					 "%s argument #%d cannot be \"%s\"", a->name, a->number,
+					 n->string);
+	} else if (n->length == 0) {
+		dt_compile_error(c, D_PRINTF_FMT_EMPTY, n->line, n->column,
+				 "%s format string is empty", a->name);
+	}
+}
+
 static dt_node_t *check_formatarg(dt_compile_t *c, dt_actioncall_t *a, dt_node_t *n)
 {
 	n = dt_check_expr(c, n);
@@ -418,6 +438,7 @@ static dt_node_t *check_formatarg(dt_compile_t *c, dt_actioncall_t *a, dt_node_t
 	if (strlen(n->string) != n->length)
 		dt_compile_error(c, D_PRINTF_ARG_FMT, n->line, n->column,
 				 "%s format contains a null character", a->name);
+	check_content(c, a, n);
 	a->format = n;
 	return n;
 }
@@ -478,7 +499,7 @@ static dt_errtag_t tag_by_name(const char *name)
 		if (strcmp(dt_errtag_name((dt_errtag_t)tag), name) == 0)
 			return (dt_errtag_t)tag;
 	}
-	return D_PRINTF_FMT;
+	return D_SYNTAX;
 }
 
 static void *make_format(dt_compile_t *c, dt_actioncall_t *a, dt_type_t *const *types,
@@ -589,7 +610,10 @@ static void check_args(dt_compile_t *c, dt_actioncall_t *a, dt_node_t *n,
 	if (id == DT_ACTION_TRACE || id == DT_ACTION_PRINT)
 		least = most = 1;
 	if (passed < least || passed > most)
-		dt_check_badlength(c, n, a->tags->length, a->name, passed, least, most);
+		dt_check_badlength(c, n,
+				   id == DT_ACTION_TRACEMEM && passed > most ? D_TRACEMEM_ARGS
+									     : a->tags->length,
+				   a->name, passed, least, most);
 	check_actionargs(c, a);
 	if (id == DT_ACTION_PRINTA && a->naggs == 0)
 		dt_check_badlength(c, n, a->tags->length, a->name, passed, 2, INT_MAX);

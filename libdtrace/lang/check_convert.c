@@ -79,6 +79,27 @@ bool dt_check_is_zero(dt_compile_t *c, const dt_node_t *n)
 	return n->kind == DT_N_INT && n->value == 0 && dt_check_is_scalar(c, n);
 }
 
+bool dt_check_is_vfptr(dt_compile_t *c, const dt_node_t *n)
+{
+	const dt_type_t *type = dt_check_type(c, n);
+	dt_kind_t kind;
+
+	if (type->kind != DT_K_PTR)
+		return false;
+	kind = dt_type_resolve(c->hdl, type->ref)->kind;
+	return kind == DT_K_VOID || kind == DT_K_FUNC;
+}
+
+bool dt_check_is_dynamic(const dt_node_t *n)
+{
+	return n->kind == DT_N_AGG || n->kind == DT_N_XLATE;
+}
+
+bool dt_check_is_actcall(const dt_node_t *n)
+{
+	return n->kind == DT_N_CALL && n->ident == NULL;
+}
+
 bool dt_check_is_same_type(dt_compile_t *c, dt_type_t *a, dt_type_t *b)
 {
 	a = dt_type_resolve(c->hdl, a);
@@ -173,6 +194,13 @@ dt_node_t *dt_check_decay(dt_compile_t *c, dt_node_t *n)
 	    dt_check_pointer_to(c, type->kind == DT_K_ARRAY ? type->ref : type), n);
 	pointer->is_userland = dt_check_lies_in_userland(n);
 	return pointer;
+}
+
+dt_node_t *dt_check_as_chars(dt_compile_t *c, dt_node_t *n)
+{
+	if (!dt_check_is_string(c, n))
+		return n;
+	return dt_check_convert(c, n, dt_check_pointer_to(c, c->hdl->types.char_));
 }
 
 dt_type_t *dt_check_promoted(dt_compile_t *c, const dt_node_t *n)

@@ -40,18 +40,32 @@ static _Noreturn void bad_operand(dt_compile_t *c, const dt_node_t *n, dt_errtag
 
 	dt_compile_error(c, tag, n->line, n->column,
 			 "operator %s requires an operand of %s type, not \"%s\"", opname,
-			 needed, dt_type_name(operand->type, type, sizeof(type)));
+			 needed, dt_check_typename(operand, type, sizeof(type)));
 }
 
-static _Noreturn void bad_pair(dt_compile_t *c, const dt_node_t *n, const char *opname,
-			       const dt_node_t *left, const dt_node_t *right)
+/* ?: and , need values on both sides. */
+static void need_values(dt_compile_t *c, const dt_node_t *n, const char *opname,
+			const dt_node_t *left, const dt_node_t *right)
+{
+	if (dt_check_is_dynamic(left) || dt_check_is_dynamic(right))
+		dt_compile_error(c, D_OP_DYN, n->line, n->column,
+				 "operator %s needs values: an aggregation or a whole "
+				 "translation is none",
+				 opname);
+	if (dt_check_is_actcall(left) || dt_check_is_actcall(right))
+		dt_compile_error(c, D_OP_ACT, n->line, n->column,
+				 "operator %s needs values: an action has none", opname);
+}
+
+void dt_check_badpair(dt_compile_t *c, const dt_node_t *n, const char *opname,
+		      const dt_node_t *left, const dt_node_t *right)
 {
 	char a[DT_TYPESTR], b[DT_TYPESTR];
 
 	dt_compile_error(c, D_OP_INCOMPAT, n->line, n->column,
 			 "operands have incompatible types: \"%s\" %s \"%s\"",
-			 dt_type_name(left->type, a, sizeof(a)), opname,
-			 dt_type_name(right->type, b, sizeof(b)));
+			 dt_check_typename(left, a, sizeof(a)), opname,
+			 dt_check_typename(right, b, sizeof(b)));
 }
 
 static void need_int(dt_compile_t *c, const dt_node_t *n, const dt_node_t *operand)
@@ -79,7 +93,7 @@ static dt_node_t *pointer_difference(dt_compile_t *c, dt_node_t *n)
 	dt_node_t *quotient;
 
 	if (!dt_type_compatible(c->hdl, n->left->type, n->right->type))
-		bad_pair(c, n, "-", n->left, n->right);
+		dt_check_badpair(c, n, "-", n->left, n->right);
 	n->type = c->hdl->types.long_;
 	n = dt_fold(c, n);
 	if (size <= 1)
@@ -112,11 +126,30 @@ static dt_node_t *shift(dt_compile_t *c, dt_node_t *n)
 	return dt_fold(c, n);
 }
 
+/* A pointer to something of known size. */
+static bool is_pointer(dt_compile_t *c, const dt_node_t *n)
+{
+	return dt_check_type(c, n)->kind == DT_K_PTR && !dt_check_is_vfptr(c, n);
+}
+
+/* string + n: what is left of the string without its first n characters. */
+static dt_node_t *string_offset(dt_compile_t *c, dt_node_t *n)
+{
+	bool is_left = dt_check_is_string(c, n->left);
+	dt_node_t *text = is_left ? n->left : n->right, *index = is_left ? n->right : n->left;
+
+	if (!dt_check_is_int(c, index) || (n->op == DT_OP_SUB && !is_left))
+		dt_check_badpair(c, n, op_name(n->op, false), n->left, n->right);
+	text = dt_check_offset(c, n->op, dt_check_as_chars(c, text), index);
+	return dt_check_convert(c, text, c->hdl->types.string);
+}
+
 static dt_node_t *additive(dt_compile_t *c, dt_node_t *n)
 {
-	bool left_is_ptr = dt_check_type(c, n->left)->kind == DT_K_PTR;
-	bool right_is_ptr = dt_check_type(c, n->right)->kind == DT_K_PTR;
+	bool left_is_ptr = is_pointer(c, n->left), right_is_ptr = is_pointer(c, n->right);
 
+	if (dt_check_is_string(c, n->left) || dt_check_is_string(c, n->right))
+		return string_offset(c, n);
 	if (left_is_ptr && right_is_ptr && n->op == DT_OP_SUB)
 		return pointer_difference(c, n);
 	if (left_is_ptr && dt_check_is_int(c, n->right))
@@ -124,7 +157,7 @@ static dt_node_t *additive(dt_compile_t *c, dt_node_t *n)
 	if (right_is_ptr && n->op == DT_OP_ADD && dt_check_is_int(c, n->left))
 		return dt_check_offset(c, n->op, n->right, n->left);
 	if (!dt_check_is_int(c, n->left) || !dt_check_is_int(c, n->right))
-		bad_pair(c, n, op_name(n->op, false), n->left, n->right);
+		dt_check_badpair(c, n, op_name(n->op, false), n->left, n->right);
 	return arithmetic(c, n);
 }
 
@@ -158,7 +191,7 @@ static dt_node_t *comparison(dt_compile_t *c, dt_node_t *n)
 
 	if (dt_check_is_string(c, n->left) || dt_check_is_string(c, n->right)) {
 		if (!can_be_comparand(c, n->left) || !can_be_comparand(c, n->right))
-			bad_pair(c, n, opname, n->left, n->right);
+			dt_check_badpair(c, n, opname, n->left, n->right);
 		n->left = comparand(c, n->left);
 		n->right = comparand(c, n->right);
 		n->type = c->hdl->types.int_;
@@ -168,7 +201,7 @@ static dt_node_t *comparison(dt_compile_t *c, dt_node_t *n)
 	n->left = dt_check_decay(c, n->left);
 	n->right = dt_check_decay(c, n->right);
 	if (!dt_check_is_scalar(c, n->left) || !dt_check_is_scalar(c, n->right))
-		bad_pair(c, n, opname, n->left, n->right);
+		dt_check_badpair(c, n, opname, n->left, n->right);
 	left = n->left->type;
 	right = n->right->type;
 	if (dt_check_is_int(c, n->left) && dt_check_is_int(c, n->right)) {
@@ -182,7 +215,7 @@ static dt_node_t *comparison(dt_compile_t *c, dt_node_t *n)
 	} else if (dt_check_is_int(c, n->right)) {
 		n->right = dt_check_convert(c, n->right, left);
 	} else if (!dt_type_compatible(c->hdl, left, right)) {
-		bad_pair(c, n, opname, n->left, n->right);
+		dt_check_badpair(c, n, opname, n->left, n->right);
 	}
 	n->type = c->hdl->types.int_;
 	return dt_fold(c, n);
@@ -254,9 +287,10 @@ static dt_node_t *deref(dt_compile_t *c, dt_node_t *n)
 	dt_type_t *type, *target;
 
 	n->left = dt_check_value(c, n->left);
+	n->left = dt_check_as_chars(c, n->left);
 	type = dt_check_type(c, n->left);
 	if (type->kind != DT_K_PTR)
-		bad_operand(c, n, D_OP_PTR, "*", "pointer", n->left);
+		bad_operand(c, n, D_DEREF_NONPTR, "*", "pointer", n->left);
 	target = dt_type_resolve(c->hdl, type->ref);
 	if (target->kind == DT_K_VOID)
 		dt_compile_error(c, D_DEREF_VOID, n->line, n->column,
@@ -271,25 +305,22 @@ static dt_node_t *deref(dt_compile_t *c, dt_node_t *n)
 static dt_node_t *address(dt_compile_t *c, dt_node_t *n)
 {
 	const dt_node_t *root;
-	char name[DT_IDENTSTR];
 
 	if (n->left->kind == DT_N_NAME && n->left->value == DT_NAME_KERNEL)
 		return dt_check_symbol_address(c, n, n->left);
 	n->left = dt_check_expr(c, n->left);
+	/* DTrace may move a variable; the Guide, "Pointers to DTrace Objects". */
+	if (n->left->kind == DT_N_VAR || n->left->kind == DT_N_INDEX ||
+	    dt_check_is_dynamic(n->left))
+		dt_compile_error(c, D_ADDROF_VAR, n->line, n->column,
+				 "cannot take the address of a variable of D");
 	root = dt_check_lvalue_root(n->left);
-	if (root->kind == DT_N_VAR || root->kind == DT_N_INDEX) {
-		if (root->ident->kind == DT_I_BUILTIN)
-			dt_compile_error(
-			    c, D_OP_LVAL, n->line, n->column,
-			    "cannot take the address of %s: only what lies in memory has "
-			    "one",
-			    dt_ident_display(root->ident, name, sizeof(name)));
-	} else if (root->kind != DT_N_DEREF) {
-		dt_compile_error(c, D_OP_LVAL, n->line, n->column,
+	if ((root->kind != DT_N_VAR && root->kind != DT_N_INDEX && root->kind != DT_N_DEREF) ||
+	    dt_check_type(c, n->left)->kind == DT_K_ARRAY)
+		dt_compile_error(c, D_ADDROF_LVAL, n->line, n->column,
 				 "operator & requires an lvalue as its operand");
-	}
 	if (n->left->kind == DT_N_MEMBER && n->left->bit_size != 0)
-		dt_compile_error(c, D_OP_LVAL, n->line, n->column,
+		dt_compile_error(c, D_ADDROF_BITFIELD, n->line, n->column,
 				 "cannot take the address of a bit-field");
 	n->type = dt_check_pointer_to(c, n->left->type);
 	n->is_userland = dt_check_lies_in_userland(n->left);
@@ -318,7 +349,7 @@ static void choose_pointer(dt_compile_t *c, dt_node_t *n)
 
 	if (!dt_check_is_scalar(c, n->right) || !dt_check_is_scalar(c, n->third) ||
 	    (both && !dt_type_compatible(c->hdl, n->right->type, n->third->type)))
-		bad_pair(c, n, ":", n->right, n->third);
+		dt_check_badpair(c, n, ":", n->right, n->third);
 	if (both)
 		n->type = dt_type_resolve(c->hdl, a->ref)->kind == DT_K_VOID
 			      ? n->third->type
@@ -339,6 +370,7 @@ static dt_node_t *conditional(dt_compile_t *c, dt_node_t *n)
 		bad_operand(c, n, D_OP_SCALAR, "?:", "scalar", n->left);
 	n->right = dt_check_expr(c, n->right);
 	n->third = dt_check_expr(c, n->third);
+	need_values(c, n, "?:", n->right, n->third);
 	if (is_string_pair(c, n)) {
 		n->right = comparand(c, n->right);
 		n->third = comparand(c, n->third);
@@ -378,9 +410,9 @@ static dt_node_t *cast(dt_compile_t *c, dt_node_t *n)
 			     (to->kind == DT_K_PTR && dt_check_is_string(c, left));
 	}
 	if (!is_allowed)
-		dt_compile_error(c, D_CAST_INVAL, n->line, n->column,
-				 "invalid cast expression: \"%s\" to \"%s\"",
-				 dt_type_name(left->type, a, sizeof(a)),
+		dt_compile_error(c, n->is_stringof ? D_STRINGOF_TYPE : D_CAST_INVAL, n->line,
+				 n->column, "invalid cast expression: \"%s\" to \"%s\"",
+				 dt_check_typename(left, a, sizeof(a)),
 				 dt_type_name(n->type, b, sizeof(b)));
 	if (to->kind == DT_K_STRING && dt_check_is_string(c, left))
 		return left;
@@ -395,6 +427,7 @@ static dt_node_t *comma(dt_compile_t *c, dt_node_t *n)
 {
 	n->left = dt_check_expr(c, n->left);
 	n->right = dt_check_value(c, n->right);
+	need_values(c, n, ",", n->left, n->right);
 	n->type = n->right->type;
 	return dt_fold(c, n);
 }
@@ -420,7 +453,8 @@ static dt_node_t *size_of(dt_compile_t *c, dt_node_t *n)
 	    dt_check_is_incomplete(type))
 		dt_compile_error(c, D_SIZEOF_TYPE, n->line, n->column,
 				 "cannot apply sizeof to \"%s\", whose size is not known",
-				 dt_type_name(n->type, name, sizeof(name)));
+				 n->left != NULL ? dt_check_typename(n->left, name, sizeof(name))
+						 : dt_type_name(n->type, name, sizeof(name)));
 	return dt_check_new_int(c, n, c->hdl->types.size, size);
 }
 
@@ -454,7 +488,6 @@ static void need_writable(dt_compile_t *c, const dt_node_t *n, const dt_node_t *
 	const dt_node_t *root = dt_check_lvalue_root(target), *part;
 	const dt_type_t *type =
 	    root == target && root->ident != NULL ? root->ident->type : target->type;
-	dt_kind_t kind = dt_check_type(c, target)->kind;
 	char name[DT_TYPESTR];
 
 	for (part = target; part != root && !part->is_translated;)
@@ -473,10 +506,34 @@ static void need_writable(dt_compile_t *c, const dt_node_t *n, const dt_node_t *
 		dt_compile_error(c, D_OP_WRITE, n->line, n->column,
 				 "operator %s cannot be applied to \"%s\": it is const",
 				 opname, dt_type_name(type, name, sizeof(name)));
+}
+
+static void need_whole(dt_compile_t *c, const dt_node_t *n, const dt_node_t *target,
+		       const char *opname)
+{
+	dt_kind_t kind = dt_check_type(c, target)->kind;
+	char name[DT_TYPESTR];
+
 	if (kind == DT_K_ARRAY || kind == DT_K_FUNC)
 		dt_compile_error(c, D_OP_ARRFUN, n->line, n->column,
 				 "operator %s may not be applied to operand of type \"%s\"",
-				 opname, dt_type_name(type, name, sizeof(name)));
+				 opname, dt_type_name(target->type, name, sizeof(name)));
+}
+
+/* What op= asks of its operands, which are not two integers. */
+static _Noreturn void bad_operation(dt_compile_t *c, const dt_node_t *n, const char *opname)
+{
+	bool left_is_int = dt_check_is_int(c, n->left);
+
+	if (n->op == DT_OP_MUL || n->op == DT_OP_DIV)
+		bad_operand(c, n, D_OP_ARITH, opname, "arithmetic",
+			    left_is_int ? n->right : n->left);
+	if (n->op != DT_OP_ADD && n->op != DT_OP_SUB)
+		bad_operand(c, n, D_OP_INT, opname, "integer", left_is_int ? n->right : n->left);
+	if (!dt_check_is_string(c, n->left) && !dt_check_is_string(c, n->right) &&
+	    !is_pointer(c, n->left))
+		bad_operand(c, n, D_OP_VFPTR, opname, "scalar of known size", n->left);
+	dt_check_badpair(c, n, opname, n->left, n->right);
 }
 
 /* op=: the right side takes the type that the operation is done in (tree.h). */
@@ -484,13 +541,13 @@ static dt_node_t *assign_operation(dt_compile_t *c, dt_node_t *n, const char *op
 {
 	dt_node_t *probe;
 
-	if (dt_check_type(c, n->left)->kind == DT_K_PTR &&
-	    (n->op == DT_OP_ADD || n->op == DT_OP_SUB) && dt_check_is_int(c, n->right)) {
+	if (is_pointer(c, n->left) && (n->op == DT_OP_ADD || n->op == DT_OP_SUB) &&
+	    dt_check_is_int(c, n->right)) {
 		probe = dt_check_offset(c, n->op, n->left, n->right);
 		return probe->right;
 	}
 	if (!dt_check_is_int(c, n->left) || !dt_check_is_int(c, n->right))
-		bad_pair(c, n, opname, n->left, n->right);
+		bad_operation(c, n, opname);
 	if ((n->op == DT_OP_DIV || n->op == DT_OP_MOD) && dt_check_is_zero(c, n->right))
 		dt_compile_error(c, D_DIV_ZERO, n->line, n->column,
 				 "expression contains division by zero");
@@ -524,7 +581,7 @@ static dt_type_t *declared_type(dt_compile_t *c, const dt_node_t *n, dt_node_t *
 	default:
 		dt_compile_error(c, D_OP_INCOMPAT, n->line, n->column,
 				 "a value of type \"%s\" cannot be assigned to a variable",
-				 dt_type_name(right->type, name, sizeof(name)));
+				 dt_check_typename(right, name, sizeof(name)));
 	}
 }
 
@@ -538,26 +595,26 @@ static dt_node_t *assign_translation(dt_compile_t *c, dt_node_t *n, dt_node_t *r
 	dt_ident_t *ident;
 
 	if (n->left->kind != DT_N_NAME)
-		dt_check_no_xlate(c, right);
+		dt_check_leftover(c, right);
 	target = dt_check_target(c, n->left, declared_type(c, n, value), "=");
 	if (target->kind == DT_N_XLATE) {
 		if (!dt_check_is_same_type(c, target->type, right->type) ||
 		    target->translator != right->translator)
-			bad_pair(c, n, "=", target, right);
+			dt_check_badpair(c, n, "=", target, right);
 		target = target->left;
 	} else {
 		/* Only its first assignment makes a variable a translated one. */
 		ident = target->kind == DT_N_VAR ? target->ident : NULL;
 		if (ident == NULL || ident->kind != DT_I_VAR ||
 		    ident->order + 1 != c->hdl->nidents)
-			bad_pair(c, n, "=", target, right);
+			dt_check_badpair(c, n, "=", target, right);
 		ident->xlate_type = right->type;
 	}
 	n->left = target;
 	n->right = dt_check_assignable(c, value, target->type);
 	n->type = target->type;
 	if (n->right == NULL)
-		bad_pair(c, n, "=", target, right);
+		dt_check_badpair(c, n, "=", target, right);
 	return n;
 }
 
@@ -572,12 +629,14 @@ static dt_node_t *assign(dt_compile_t *c, dt_node_t *n)
 	if (n->op != DT_OP_NONE) {
 		n->right = dt_check_decay(c, right);
 		n->left = dt_check_target(c, n->left, c->hdl->types.int64, opname);
-		need_writable(c, n, n->left, opname);
 		n->type = n->left->type;
 		n->right = assign_operation(c, n, opname);
+		need_writable(c, n, n->left, opname);
 		return n;
 	}
 
+	if (dt_check_is_actcall(right))
+		dt_check_leftover(c, right);
 	if (dt_check_type(c, right)->kind != DT_K_ARRAY || !dt_check_is_strlike(c, right))
 		right = dt_check_decay(c, right);
 	n->left = dt_check_target(c, n->left,
@@ -585,7 +644,7 @@ static dt_node_t *assign(dt_compile_t *c, dt_node_t *n)
 				      ? c->hdl->types.string
 				      : declared_type(c, n, right),
 				  opname);
-	need_writable(c, n, n->left, opname);
+	need_whole(c, n, n->left, opname);
 	n->type = n->left->type;
 	converted = dt_check_assignable(c, right, n->type);
 	/* Assigning 0 to what is no scalar lets go of its value. */
@@ -593,7 +652,8 @@ static dt_node_t *assign(dt_compile_t *c, dt_node_t *n)
 	    !dt_check_is_scalar(c, n->left))
 		converted = right;
 	if (converted == NULL)
-		bad_pair(c, n, opname, n->left, right);
+		dt_check_badpair(c, n, opname, n->left, right);
+	need_writable(c, n, n->left, opname);
 	n->right = converted;
 	return n;
 }
@@ -603,14 +663,29 @@ static dt_node_t *incdec(dt_compile_t *c, dt_node_t *n)
 	const char *opname = op_name(n->op, false);
 
 	n->left = dt_check_target(c, n->left, c->hdl->types.int64, opname);
-	need_writable(c, n, n->left, opname);
 	need_scalar(c, n, n->left);
+	if (dt_check_is_vfptr(c, n->left))
+		bad_operand(c, n, D_OP_VFPTR, opname, "known size", n->left);
+	need_writable(c, n, n->left, opname);
 	n->type = n->left->type;
 	n->value = dt_check_is_int(c, n) ? 1 : dt_check_pointee_size(c, n->left, opname);
 	return n;
 }
 
 /* ---- The entries -------------------------------------------------------------------- */
+
+/* Nothing takes an aggregation as a value: whoever finds it here raises an error. */
+static dt_node_t *aggregation(dt_compile_t *c, dt_node_t *n)
+{
+	const dt_ident_t *ident = dt_agg_lookup(c->hdl, n->string);
+
+	if (ident == NULL || ident->aggfunc == 0)
+		dt_compile_error(c, D_IDENT_UNDEF, n->line, n->column,
+				 "failed to resolve @%s: Unknown aggregation name", n->string);
+	n->type = c->hdl->types.dyn;
+	c->has_leftover = true;
+	return n;
+}
 
 static dt_node_t *check_kind(dt_compile_t *c, dt_node_t *n)
 {
@@ -655,8 +730,7 @@ static dt_node_t *check_kind(dt_compile_t *c, dt_node_t *n)
 	case DT_N_OFFSETOF:
 		return offset_of(c, n);
 	case DT_N_AGG:
-		dt_compile_error(c, D_AGG_VALUE, n->line, n->column,
-				 "aggregation @%s may not be used as a value", n->string);
+		return aggregation(c, n);
 	case DT_N_XLATE:
 		value = dt_check_expr(c, n->left);
 		return dt_check_xlate(c, n, n->type, dt_check_decay(c, value));

@@ -90,9 +90,6 @@ static dt_node_t *to_inline(dt_compile_t *c, dt_node_t *n, dt_ident_t *ident)
 {
 	int line = n->line, column = n->column;
 
-	if (ident->nkeys > 0)
-		dt_compile_error(c, D_ARR_BADREF, line, column,
-				 "%s may not be referenced without an index", ident->name);
 	dt_check_inline(c, ident, n);
 	dt_attr_join(c, line, column, ident->name, ident->attributes);
 	*n = *ident->inline_body;
@@ -104,6 +101,18 @@ static dt_node_t *to_inline(dt_compile_t *c, dt_node_t *n, dt_ident_t *ident)
 }
 
 /* ---- Names -------------------------------------------------------------------- */
+
+/* An array without its index. */
+static _Noreturn void bare_array(dt_compile_t *c, const dt_node_t *n, const dt_ident_t *ident)
+{
+	char bare[DT_IDENTSTR], name[DT_IDENTSTR + 4];
+
+	if (ident->scope == DT_SCOPE_GLOBAL)
+		dt_compile_error(c, D_IDENT_BADREF, n->line, n->column,
+				 "array %s may not be referenced without an index", n->string);
+	snprintf(name, sizeof(name), "%s[ ]", dt_ident_display(ident, bare, sizeof(bare)));
+	dt_check_badlength(c, n, D_PROTO_LEN, name, 0, ident->nkeys, ident->nkeys);
+}
 
 /* The address of a kernel symbol, which must be one that a program can use. */
 static uint64_t symbol_address(dt_compile_t *c, const dt_node_t *n, const char *symbol)
@@ -198,9 +207,7 @@ static dt_node_t *builtin_name(dt_compile_t *c, dt_node_t *n, const dt_builtin_t
 		    "%s( ) is a function: it may not be referenced as a variable",
 		    n->string);
 	if (builtin->ident.nkeys > 0)
-		dt_compile_error(c, D_ARR_BADREF, n->line, n->column,
-				 "array %s may not be referenced without an index",
-				 n->string);
+		bare_array(c, n, &builtin->ident);
 	return to_var(c, n, dt_builtin_ident(c, builtin, n));
 }
 
@@ -282,12 +289,10 @@ dt_node_t *dt_check_name(dt_compile_t *c, dt_node_t *n)
 	}
 	if (ident == NULL)
 		undefined_name(c, n);
+	if (ident->kind == DT_I_ASSOC || ident->nkeys > 0)
+		bare_array(c, n, ident);
 	if (ident->kind == DT_I_INLINE)
 		return to_inline(c, n, ident);
-	if (ident->kind == DT_I_ASSOC || ident->nkeys > 0)
-		dt_compile_error(c, D_ARR_BADREF, n->line, n->column,
-				 "array %s may not be referenced without an index",
-				 n->string);
 	if (ident->type->kind == DT_K_DYN)
 		undefined_name(c, n);
 	return to_var(c, n, ident);
@@ -431,57 +436,58 @@ static dt_node_t *assoc_element(dt_compile_t *c, dt_node_t *n, dt_ident_t *ident
 	return n;
 }
 
-static dt_node_t *only_index(dt_compile_t *c, dt_node_t *n)
+static dt_node_t *builtin_element(dt_compile_t *c, dt_node_t *n,
+				  const dt_builtin_t *builtin)
 {
+	dt_ident_t *ident = dt_builtin_ident(c, builtin, n->left);
+	const char *name = ident->id == DT_VAR_ARGS ? "args[ ]" : "uregs[ ]";
 	const dt_node_t *item;
-	dt_node_t *index;
 	int count = 0;
 
 	for (item = n->list; item != NULL; item = item->next)
 		count++;
 	if (count != 1)
-		dt_check_badlength(c, n, D_PROTO_LEN, "operator [ ]", count, 1, 1);
-	index = dt_check_value(c, n->list);
-	if (!dt_check_is_int(c, index))
-		dt_check_badarg(c, index, D_PROTO_ARG, "operator [ ]", 1, "integer");
-	return index;
-}
-
-static dt_node_t *builtin_element(dt_compile_t *c, dt_node_t *n,
-				  const dt_builtin_t *builtin)
-{
-	dt_ident_t *ident = dt_builtin_ident(c, builtin, n->left);
-
-	n->list = only_index(c, n);
+		dt_check_badlength(c, n, D_PROTO_LEN, name, count, 1, 1);
 	if (ident->id == DT_VAR_ARGS)
 		return dt_check_args(c, n, n->list);
+	n->list = dt_check_value(c, n->list);
+	if (!dt_check_is_int(c, n->list))
+		dt_check_badarg(c, n->list, D_PROTO_ARG, name, 1, "integer");
+	if (n->list->kind == DT_N_INT && (int64_t)n->list->value < 0)
+		dt_compile_error(c, D_REGS_IDX, n->line, n->column,
+				 "index %lld is out of range for %s",
+				 (long long)n->list->value, name);
 	n->left = NULL;
 	n->ident = ident;
 	n->type = ident->type;
 	return n;
 }
 
-/* C's a[i], for a pointer or an array: *(a + i). */
+/* C's a[i], for a pointer, an array or a string: *(a + i), with the errors of that. */
 static dt_node_t *pointer_element(dt_compile_t *c, dt_node_t *n)
 {
-	dt_node_t *base = dt_check_value(c, n->left), *index;
-	dt_type_t *type = dt_check_type(c, base);
+	dt_node_t *base = dt_check_as_chars(c, dt_check_value(c, n->left)), *index;
+	bool is_list = n->list->next != NULL, is_pointer;
 	char name[DT_TYPESTR];
 
-	if (type->kind != DT_K_PTR)
+	index = dt_check_value(c, n->list);
+	is_pointer = dt_check_type(c, base)->kind == DT_K_PTR && !dt_check_is_vfptr(c, base);
+	if (!dt_check_is_int(c, index) || (!is_pointer && !dt_check_is_int(c, base)))
+		dt_check_badpair(c, n, "[ ]", base, index);
+	if (is_list)
+		dt_compile_error(c, D_ARR_BADREF, n->line, n->column,
+				 "a value of type \"%s\" has one index: it is no associative array",
+				 dt_check_typename(base, name, sizeof(name)));
+	if (!is_pointer)
 		dt_compile_error(
-		    c, D_OP_ARRAY, n->line, n->column,
+		    c, D_DEREF_NONPTR, n->line, n->column,
 		    "operator [ ] cannot be applied to \"%s\": neither an array "
 		    "nor a pointer",
-		    dt_type_name(base->type, name, sizeof(name)));
-	if (dt_type_resolve(c->hdl, type->ref)->kind == DT_K_VOID)
-		dt_compile_error(c, D_DEREF_VOID, n->line, n->column,
-				 "cannot dereference pointer to void");
-	index = only_index(c, n);
+		    dt_check_typename(base, name, sizeof(name)));
 	n->kind = DT_N_DEREF;
 	n->left = dt_check_offset(c, DT_OP_ADD, base, index);
 	n->list = NULL;
-	n->type = type->ref;
+	n->type = dt_check_type(c, base)->ref;
 	return n;
 }
 

@@ -321,6 +321,18 @@ static dt_node_t *member(dt_parser_t *p, const dt_token_t *token, dt_node_t *lef
 	return node;
 }
 
+/* What stands before ( must be a name. */
+_Noreturn static void not_function(dt_parser_t *p, const dt_node_t *node)
+{
+	const dt_token_t *token = dt_lex_peek(&p->lexer);
+
+	if (node->kind == DT_N_NAME && node->value == DT_NAME_KERNEL)
+		dt_compile_error(p->cc, D_FUNC_UNDEF, node->line, node->column,
+				 "undefined function name: `%s( )", node->string);
+	dt_compile_error(p->cc, D_FUNC_IDENT, token->line, token->column,
+			 "what is called is not the name of a function");
+}
+
 /* postfix: primary {"[" list "]" | "." name | "->" name | "++" | "--"} */
 static dt_node_t *postfix(dt_parser_t *p)
 {
@@ -330,8 +342,15 @@ static dt_node_t *postfix(dt_parser_t *p)
 		dt_token_t token;
 
 		switch (dt_parse_peek(p)) {
+		case '(':
+			not_function(p, node);
 		case '[':
 			token = dt_parse_take(p);
+			if (node->kind == DT_N_AGG && node->list != NULL)
+				dt_compile_error(p->cc, D_AGG_MDIM, token.line, token.column,
+						 "@%s is no array of arrays: all keys "
+						 "stand in one [ ]",
+						 node->string);
 			node = node_with(p, DT_N_INDEX, &token, DT_OP_NONE, node, NULL);
 			node->list = node_list(p, node, ']');
 			break;
@@ -395,6 +414,7 @@ static dt_node_t *string_of(dt_parser_t *p)
 	dt_node_t *node = unary_with(p, DT_N_CAST, DT_OP_NONE);
 
 	node->type = p->cc->hdl->types.string;
+	node->is_stringof = true;
 	return node;
 }
 

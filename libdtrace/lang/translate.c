@@ -257,7 +257,7 @@ dt_node_t *dt_check_xlate(dt_compile_t *c, const dt_node_t *at, dt_type_t *type,
 	n = dt_check_node(c, at, DT_N_XLATE, type, value);
 	n->translator = translator;
 	n->is_checked = true;
-	c->has_xlate = true;
+	c->has_leftover = true;
 	return n;
 }
 
@@ -318,12 +318,9 @@ dt_node_t *dt_check_xlmember(dt_compile_t *c, dt_node_t *n, dt_node_t *owner)
 
 	declared = dt_type_member(c->hdl, translator->to, n->string, &unused);
 	dt_type_name(translator->to, name, sizeof(name));
-	if (declared == NULL)
-		dt_compile_error(c, D_TYPE_MEMBER, n->line, n->column,
-				 "%s is not a member of %s", n->string, name);
-	if (member == NULL)
+	if (declared == NULL || member == NULL)
 		dt_compile_error(
-		    c, D_XLATE_MEMB, n->line, n->column,
+		    c, D_XLATE_NOCONV, n->line, n->column,
 		    "translator for %s does not define conversion for member: %s", name,
 		    n->string);
 	dt_attr_join(c, n->line, n->column, n->string, translator->attributes);
@@ -439,11 +436,11 @@ void dt_check_inline_params(dt_compile_t *c, dt_ident_t *ident)
 /* ---- What is left over ------------------------------------------------------------------
  */
 
-void dt_check_no_xlate(dt_compile_t *c, const dt_node_t *n)
+void dt_check_leftover(dt_compile_t *c, const dt_node_t *n)
 {
 	char name[DT_TYPESTR];
 
-	if (n == NULL || !c->has_xlate)
+	if (n == NULL || !c->has_leftover)
 		return;
 	if (n->kind == DT_N_XLATE)
 		dt_compile_error(
@@ -451,9 +448,17 @@ void dt_check_no_xlate(dt_compile_t *c, const dt_node_t *n)
 		    "a translation to \"%s\" may not be used as a whole: only its "
 		    "members are values",
 		    dt_type_name(n->type, name, sizeof(name)));
-	dt_check_no_xlate(c, n->left);
-	dt_check_no_xlate(c, n->right);
-	dt_check_no_xlate(c, n->third);
+	if (n->kind == DT_N_AGG && n->ident == NULL)
+		dt_compile_error(c, D_OP_DYN, n->line, n->column,
+				 "aggregation @%s may not be used as a value", n->string);
+	if (dt_check_is_actcall(n))
+		dt_compile_error(
+		    c, D_CG_EXPR, n->line, n->column,
+		    "%s( ) may not be called from a D expression (D program context required)",
+		    n->string);
+	dt_check_leftover(c, n->left);
+	dt_check_leftover(c, n->right);
+	dt_check_leftover(c, n->third);
 	for (const dt_node_t *item = n->list; item != NULL; item = item->next)
-		dt_check_no_xlate(c, item);
+		dt_check_leftover(c, item);
 }

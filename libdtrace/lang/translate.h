@@ -49,7 +49,8 @@ dt_node_t *dt_check_xlate(dt_compile_t *, const dt_node_t *at, dt_type_t *, dt_n
 dt_node_t *dt_check_xlmember(dt_compile_t *, dt_node_t *n, dt_node_t *owner);
 /* f[list] of an inline with parameters. */
 dt_node_t *dt_check_inline_call(dt_compile_t *, dt_node_t *n, dt_ident_t *);
-/* Raises an error where a statement's tree still has a translation as a whole. */
-void dt_check_no_xlate(dt_compile_t *, const dt_node_t *);
+/* Raises an error where a statement's tree still has what is no value: a whole translation,
+ * an aggregation, the call of an action. */
+void dt_check_leftover(dt_compile_t *, const dt_node_t *);
 
 #endif

@@ -121,6 +121,7 @@ struct dt_node {
 	bool is_userland; /* pointer value that points to user memory */
 	bool is_checked;  /* checker: typed already, and may stand in several places */
 	bool is_translated; /* checker: a value, whatever it is made of */
+	bool is_stringof;   /* of a CAST: written as stringof */
 	struct dt_translator *translator; /* XLATE, once checked */
 };
 

@@ -106,8 +106,7 @@ static void gen_frame_pointer(dt_cg_t *cg, int slot)
 	dt_call(e, BPF_FUNC_task_pt_regs);
 	dt_mov(e, R3, R0);
 	dt_alu_imm(e, BPF_ADD, R3, (int32_t)DT_ARCH_FRAME_POINTER);
-	dt_mov(e, R1, FP);
-	dt_alu_imm(e, BPF_ADD, R1, slot);
+	dt_frame_address(e, R1, slot);
 	dt_alu_imm(e, BPF_MOV, R2, 8);
 	dt_call(e, BPF_FUNC_probe_read_kernel);
 }
@@ -129,11 +128,7 @@ static void gen_scripts(dt_cg_t *cg, const dt_field_t *f, const dt_str_t *frames
 	dt_gen_scratch_clear(cg, block, DT_V8_NWORDS * 8 + strings->size);
 	gen_process(cg);
 	dt_store(e, 8, FP, slot, R0);
-	dt_map_fd(e, R1, DT_MAP_V8);
-	dt_mov(e, R2, FP);
-	dt_alu_imm(e, BPF_ADD, R2, slot);
-	dt_call(e, BPF_FUNC_map_lookup_elem);
-	dt_jump_imm(e, BPF_JEQ, R0, 0, none);
+	dt_map_lookup(e, DT_MAP_V8, slot, none);
 	dt_mov(e, R3, R0);
 	dt_load(e, 8, R1, FP, DT_FRAME_SCRATCH);
 	dt_alu_imm(e, BPF_ADD, R1, (int32_t)(block + DT_V8_FIRST * 8));
@@ -221,16 +216,10 @@ void dt_gen_symbol(dt_cg_t *cg, const dt_node_t *call, const dt_str_t *place, bo
  */
 static void gen_exit(dt_cg_t *cg, const dt_node_t *call)
 {
-	dt_emit_t *e = cg->e;
 	int mark = cg->stack;
 
 	gen_value_field(cg, call->list);
-	dt_map_value(e, R1, DT_MAP_STATE, 0);
-	dt_alu_imm(e, BPF_MOV, R2, 1);
-	dt_store(e, 4, R1, offsetof(dt_kstate_t, exited), R2);
-	dt_alu_imm(e, BPF_MOV, R2, DT_ACTIVITY_DRAINING);
-	dt_store(e, 4, R1, offsetof(dt_kstate_t, activity), R2);
-	dt_gen_bell(cg);
+	dt_gen_drain(cg, offsetof(dt_kstate_t, exited));
 	cg->stack = mark;
 }
 
@@ -296,8 +285,7 @@ static int gen_packet_member(dt_cg_t *cg, int packet, const char *name)
 		return slot;
 	}
 	dt_store_imm(cg->e, 8, FP, slot, 0);
-	dt_mov(cg->e, R1, FP);
-	dt_alu_imm(cg->e, BPF_ADD, R1, slot);
+	dt_frame_address(cg->e, R1, slot);
 	dt_alu_imm(cg->e, BPF_MOV, R2, (int32_t)size);
 	dt_load(cg->e, 8, R3, FP, packet);
 	dt_alu_imm(cg->e, BPF_ADD, R3, (int32_t)offset);

@@ -62,15 +62,9 @@ static bool is_covering(dt_cg_t *cg, const dt_node_t *k, const dt_field_t *f)
 
 static dt_str_t gen_keys(dt_cg_t *cg, const dt_node_t *agg, const dt_agglayout_t *layout)
 {
-	dt_str_t key = {.place = DT_STR_FRAME, .size = layout->key_size};
+	dt_str_t key = dt_key_alloc(cg, layout->key_size, FRAME_KEY_MAX);
 	uint32_t i = 0;
 
-	if (layout->key_size <= FRAME_KEY_MAX && dt_frame_has_room(cg, layout->key_size)) {
-		key.offset = dt_stack_alloc(cg, layout->key_size);
-	} else {
-		key.place = DT_STR_SCRATCH;
-		key.offset = (int)dt_scratch_alloc(cg, layout->key_size);
-	}
 	/* The first action is the aggregation itself. */
 	for (const dt_node_t *k = agg->list; k; k = k->next, i++) {
 		const dt_field_t *f = &layout->keys[i];

@@ -196,6 +196,9 @@ void dt_frame_put_back(dt_cg_t *, const dt_refuge_t *);
 void dt_gen_initialize(dt_cg_t *);
 /* Whether the frame has room for so many bytes, and for an operand after them. */
 bool dt_frame_has_room(const dt_cg_t *, uint32_t size);
+/* Room for a key: in the frame if that has it and the key takes no more than that, in scratch
+ * otherwise. */
+dt_str_t dt_key_alloc(dt_cg_t *, uint32_t size, uint32_t frame_max);
 
 /* Jumps to the clause's fault exit if R0 is negative; value in the register or slot. */
 void dt_fault_if_negative(dt_cg_t *, int fault, int value_reg, int value_slot);
@@ -401,6 +404,9 @@ void dt_gen_header(dt_cg_t *, uint32_t number);
 void dt_gen_record(dt_cg_t *, uint32_t size, uint32_t number, int full);
 /* Wakes the consumer; any register may be lost but R6 to R9. */
 void dt_gen_bell(dt_cg_t *);
+/* From now on only END fires, on any CPU; the word of dt_kstate_t at that offset, which is set,
+ * says why. Wakes the consumer. */
+void dt_gen_drain(dt_cg_t *, int reason);
 
 /* The epilogue's: rings the bell for the first drop since the consumer has last looked. */
 void dt_gen_drop_bell(dt_cg_t *);

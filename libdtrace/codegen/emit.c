@@ -273,6 +273,20 @@ void dt_map_value(dt_emit_t *e, int dst, uint32_t map, uint32_t off)
 	map_reference(e, dst, map, BPF_PSEUDO_MAP_VALUE, off);
 }
 
+void dt_map_lookup(dt_emit_t *e, uint32_t map, int key, int none)
+{
+	dt_map_fd(e, R1, map);
+	dt_frame_address(e, R2, key);
+	dt_call(e, BPF_FUNC_map_lookup_elem);
+	dt_jump_imm(e, BPF_JEQ, R0, 0, none);
+}
+
+void dt_frame_address(dt_emit_t *e, int dst, int offset)
+{
+	dt_mov(e, dst, FP);
+	dt_alu_imm(e, BPF_ADD, dst, offset);
+}
+
 void dt_extend(dt_emit_t *e, int reg, int size, bool is_signed)
 {
 	int shift = 64 - size * 8;

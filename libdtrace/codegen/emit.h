@@ -110,6 +110,10 @@ void dt_jump_imm(dt_emit_t *, uint8_t op, int dst, int32_t imm, int label);
 void dt_map_fd(dt_emit_t *, int dst, uint32_t map);
 /* dst = address of the map's first value + off. */
 void dt_map_value(dt_emit_t *, int dst, uint32_t map, uint32_t off);
+/* R0 = address of the map's value for the key in the frame; goto none if there is none. */
+void dt_map_lookup(dt_emit_t *, uint32_t map, int key, int none);
+/* dst = FP + offset */
+void dt_frame_address(dt_emit_t *, int dst, int offset);
 /* Sign- or zero-extends the low size bytes of reg. */
 void dt_extend(dt_emit_t *, int reg, int size, bool is_signed);
 

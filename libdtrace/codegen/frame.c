@@ -154,6 +154,13 @@ int dt_stack_alloc(dt_cg_t *cg, uint32_t size)
 	return offset;
 }
 
+dt_str_t dt_key_alloc(dt_cg_t *cg, uint32_t size, uint32_t frame_max)
+{
+	if (size <= frame_max && dt_frame_has_room(cg, size))
+		return (dt_str_t){DT_STR_FRAME, dt_stack_alloc(cg, size), size};
+	return (dt_str_t){DT_STR_SCRATCH, (int)dt_scratch_alloc(cg, size), size};
+}
+
 /* Moves the frame's bytes [from, to) to scratch or back, by R0 and R1. */
 static void move_words(dt_cg_t *cg, int from, int to, uint32_t scratch, bool away)
 {
@@ -293,9 +300,5 @@ void dt_gen_array_lookup(dt_cg_t *cg, uint32_t map, int index_reg, int null_labe
 	dt_emit_t *e = cg->e;
 
 	dt_store(e, 4, FP, DT_FRAME_INDEX, index_reg);
-	dt_map_fd(e, R1, map);
-	dt_mov(e, R2, FP);
-	dt_alu_imm(e, BPF_ADD, R2, DT_FRAME_INDEX);
-	dt_call(e, BPF_FUNC_map_lookup_elem);
-	dt_jump_imm(e, BPF_JEQ, R0, 0, null_label);
+	dt_map_lookup(e, map, DT_FRAME_INDEX, null_label);
 }

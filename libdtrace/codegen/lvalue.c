@@ -13,8 +13,7 @@ void dt_gen_read(dt_cg_t *cg, int slot, uint32_t size, int address_reg, bool is_
 {
 	dt_emit_t *e = cg->e;
 
-	dt_mov(e, R1, FP);
-	dt_alu_imm(e, BPF_ADD, R1, slot);
+	dt_frame_address(e, R1, slot);
 	dt_alu_imm(e, BPF_MOV, R2, (int32_t)size);
 	dt_mov(e, R3, address_reg);
 	dt_gen_read_call(cg,

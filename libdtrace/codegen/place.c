@@ -128,15 +128,9 @@ static void gen_key_part(dt_cg_t *cg, const dt_node_t *k, dt_type_t *type, const
 /* Builds the tuple of keys, zero-padded; returns where. */
 static dt_str_t gen_assoc_key(dt_cg_t *cg, const dt_node_t *n, const dt_assoc_t *assoc)
 {
-	dt_str_t key = {.place = DT_STR_FRAME, .size = assoc->key_size};
+	dt_str_t key = dt_key_alloc(cg, assoc->key_size, FRAME_KEY_MAX);
 	uint32_t i = 0;
 
-	if (assoc->key_size <= FRAME_KEY_MAX && dt_frame_has_room(cg, assoc->key_size)) {
-		key.offset = dt_stack_alloc(cg, assoc->key_size);
-	} else {
-		key.place = DT_STR_SCRATCH;
-		key.offset = (int)dt_scratch_alloc(cg, assoc->key_size);
-	}
 	dt_gen_clear(cg, &key);
 	if (assoc->ident->scope == DT_SCOPE_SELF)
 		gen_thread_key(cg, &key);
@@ -644,8 +638,7 @@ static void gen_memory_load(dt_cg_t *cg, const dt_place_t *p, const unit_t *u, d
 
 	gen_memory_offset(cg, p, dst);
 	dt_gen_read(cg, slot, u->bytes, dst, p->is_userland);
-	dt_mov(e, R1, FP);
-	dt_alu_imm(e, BPF_ADD, R1, slot);
+	dt_frame_address(e, R1, slot);
 	gen_unit_load(cg, u, type, R1, dst);
 	cg->stack = mark;
 }
@@ -696,8 +689,7 @@ static void gen_element_store(dt_cg_t *cg, const dt_place_t *p, int reg)
 	dt_jump(e, done);
 	dt_label_here(e, make);
 	dt_store(e, 8, FP, value, reg);
-	dt_mov(e, R3, FP);
-	dt_alu_imm(e, BPF_ADD, R3, value);
+	dt_frame_address(e, R3, value);
 	gen_assoc_update(cg, p);
 	dt_jump_imm(e, BPF_JEQ, R0, 0, done);
 	dt_gen_drop(cg, DT_KDROP_DYNAMIC);

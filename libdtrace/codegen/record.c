@@ -36,12 +36,23 @@ void dt_gen_bell(dt_cg_t *cg)
 
 	dt_store_imm(e, 8, FP, slot, 0);
 	dt_map_fd(e, R1, DT_MAP_BELL);
-	dt_mov(e, R2, FP);
-	dt_alu_imm(e, BPF_ADD, R2, slot);
+	dt_frame_address(e, R2, slot);
 	dt_alu_imm(e, BPF_MOV, R3, 8);
 	dt_alu_imm(e, BPF_MOV, R4, BPF_RB_FORCE_WAKEUP);
 	dt_call(e, BPF_FUNC_ringbuf_output);
 	cg->stack = mark;
+}
+
+void dt_gen_drain(dt_cg_t *cg, int reason)
+{
+	dt_emit_t *e = cg->e;
+
+	dt_map_value(e, R1, DT_MAP_STATE, 0);
+	dt_alu_imm(e, BPF_MOV, R2, 1);
+	dt_store(e, 4, R1, reason, R2);
+	dt_alu_imm(e, BPF_MOV, R2, DT_ACTIVITY_DRAINING);
+	dt_store(e, 4, R1, offsetof(dt_kstate_t, activity), R2);
+	dt_gen_bell(cg);
 }
 
 void dt_gen_drop_bell(dt_cg_t *cg)
@@ -159,15 +170,8 @@ static void gen_wrap(dt_cg_t *cg, const dt_claim_t *c)
 /* Fill: the end of tracing, unless it is END's record that has no room. */
 static void gen_filled(dt_cg_t *cg, int full)
 {
-	dt_emit_t *e = cg->e;
-
-	dt_map_value(e, R1, DT_MAP_STATE, 0);
-	dt_alu_imm(e, BPF_MOV, R2, 1);
-	dt_store(e, 4, R1, offsetof(dt_kstate_t, filled), R2);
-	dt_alu_imm(e, BPF_MOV, R2, DT_ACTIVITY_DRAINING);
-	dt_store(e, 4, R1, offsetof(dt_kstate_t, activity), R2);
-	dt_gen_bell(cg);
-	dt_jump(e, full);
+	dt_gen_drain(cg, offsetof(dt_kstate_t, filled));
+	dt_jump(cg->e, full);
 }
 
 /* The buffer was empty: rings the bell if somebody listens. */

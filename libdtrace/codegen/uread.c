@@ -16,8 +16,7 @@ static void gen_fetch_page(dt_cg_t *cg)
 {
 	dt_emit_t *e = cg->e;
 
-	dt_mov(e, R1, FP);
-	dt_alu_imm(e, BPF_ADD, R1, DT_FRAME_INDEX);
+	dt_frame_address(e, R1, DT_FRAME_INDEX);
 	dt_alu_imm(e, BPF_MOV, R2, 1);
 	dt_call(e, BPF_FUNC_copy_from_user);
 }

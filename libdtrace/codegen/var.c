@@ -26,8 +26,7 @@ static void gen_fetch(dt_cg_t *cg, int helper, int size, int dst)
 	dt_emit_t *e = cg->e;
 	int mark = cg->stack, slot = dt_stack_alloc(cg, 8);
 
-	dt_mov(e, R1, FP);
-	dt_alu_imm(e, BPF_ADD, R1, slot);
+	dt_frame_address(e, R1, slot);
 	dt_alu_imm(e, BPF_MOV, R2, size);
 	dt_gen_read_call(cg, helper);
 	dt_load(e, size, dst, FP, slot);
@@ -118,8 +117,7 @@ static void gen_function_value(dt_cg_t *cg, const dt_argsource_t *s, int dst)
 	dt_load(e, 8, R1, FP, DT_FRAME_CTX);
 	if (!is_result)
 		dt_alu_imm(e, BPF_MOV, R2, (int32_t)s->offset);
-	dt_mov(e, value, FP);
-	dt_alu_imm(e, BPF_ADD, value, slot);
+	dt_frame_address(e, value, slot);
 	dt_call(e, is_result ? BPF_FUNC_get_func_ret : BPF_FUNC_get_func_arg);
 	dt_load(e, 8, dst, FP, slot);
 	cg->stack = mark;
@@ -358,8 +356,7 @@ static void gen_caller(dt_cg_t *cg, int dst, int flags)
 	int mark = cg->stack, slot = dt_stack_alloc(cg, 8), none = dt_label_new(e);
 
 	dt_load(e, 8, R1, FP, DT_FRAME_CTX);
-	dt_mov(e, R2, FP);
-	dt_alu_imm(e, BPF_ADD, R2, slot);
+	dt_frame_address(e, R2, slot);
 	dt_alu_imm(e, BPF_MOV, R3, 8);
 	dt_alu_imm(e, BPF_MOV, R4, flags + 1); /* frames to skip */
 	dt_call(e, BPF_FUNC_get_stack);

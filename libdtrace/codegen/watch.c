@@ -28,18 +28,13 @@ static void gen_process(dt_emit_t *e)
 /* Goes to out unless the current process is watched. */
 static void gen_only_watched(dt_emit_t *e, int out)
 {
-	dt_map_fd(e, R1, DT_MAP_WATCHED);
-	dt_mov(e, R2, FP);
-	dt_alu_imm(e, BPF_ADD, R2, SLOT_PID);
-	dt_call(e, BPF_FUNC_map_lookup_elem);
-	dt_jump_imm(e, BPF_JEQ, R0, 0, out);
+	dt_map_lookup(e, DT_MAP_WATCHED, SLOT_PID, out);
 }
 
 static void gen_tell(dt_emit_t *e)
 {
 	dt_map_fd(e, R1, DT_MAP_NEWS);
-	dt_mov(e, R2, FP);
-	dt_alu_imm(e, BPF_ADD, R2, SLOT_NEWS);
+	dt_frame_address(e, R2, SLOT_NEWS);
 	dt_alu_imm(e, BPF_MOV, R3, sizeof(dt_news_t));
 	dt_alu_imm(e, BPF_MOV, R4, BPF_RB_FORCE_WAKEUP);
 	dt_call(e, BPF_FUNC_ringbuf_output);
@@ -68,8 +63,7 @@ int dt_codegen_watch_exec(dt_cgenv_t *env, dt_emit_t *e, bool any)
 static void gen_read_task(dt_emit_t *e, uint32_t offset, int slot)
 {
 	dt_store_imm(e, 8, FP, slot, 0);
-	dt_mov(e, R1, FP);
-	dt_alu_imm(e, BPF_ADD, R1, slot);
+	dt_frame_address(e, R1, slot);
 	dt_alu_imm(e, BPF_MOV, R2, 4);
 	dt_mov(e, R3, R7);
 	dt_alu_imm(e, BPF_ADD, R3, (int32_t)offset);
@@ -115,11 +109,7 @@ int dt_codegen_watch_place(dt_cgenv_t *env, dt_emit_t *e, uint32_t ns, pid_t spa
 	gen_tell(e);
 	dt_jump_imm(e, BPF_JEQ, R6, spared, out);
 	dt_store_imm(e, 4, FP, SLOT_WORD, 0);
-	dt_map_fd(e, R1, DT_MAP_HOLD);
-	dt_mov(e, R2, FP);
-	dt_alu_imm(e, BPF_ADD, R2, SLOT_WORD);
-	dt_call(e, BPF_FUNC_map_lookup_elem);
-	dt_jump_imm(e, BPF_JEQ, R0, 0, out);
+	dt_map_lookup(e, DT_MAP_HOLD, SLOT_WORD, out);
 	dt_mov(e, R8, R0);
 	/* Its answer's address. A pointer that has been through a map is a number to the
 	 * verifier. */

@@ -8,12 +8,12 @@
 #include "arena.h"
 
 #include <stdalign.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define CHUNK_FIRST 2048
 #define CHUNK_MAX 65536
+#define ARRAY_FIRST 8 /* elements */
 
 typedef struct dt_chunk {
 	struct dt_chunk *next;
@@ -90,6 +90,25 @@ void *dt_arena_alloc(dt_arena_t *arena, size_t size)
 	block = arena->chunks->data + arena->used;
 	arena->used += size;
 	return block;
+}
+
+int dt_arena_grow(dt_arena_t *arena, void *array, size_t element, uint32_t n,
+		  uint32_t *capacity)
+{
+	uint32_t want = *capacity != 0 ? *capacity * 2 : ARRAY_FIRST;
+	void *old, *grown;
+
+	if (n < *capacity)
+		return 0;
+	grown = dt_arena_alloc(arena, want * element);
+	if (grown == NULL)
+		return -1;
+	memcpy(&old, array, sizeof(old));
+	if (n > 0)
+		memcpy(grown, old, n * element);
+	memcpy(array, &grown, sizeof(grown));
+	*capacity = want;
+	return 0;
 }
 
 char *dt_arena_strndup(dt_arena_t *arena, const char *text, size_t length)

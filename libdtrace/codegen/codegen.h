@@ -54,7 +54,7 @@ typedef struct dt_nametable {
 typedef struct dt_program {
 	dt_attachpoint_t *attach;
 	dt_ecb_t **ecbs; /* in program order */
-	uint32_t necbs;
+	uint32_t necbs, ecb_capacity;
 	dt_nametable_t names[4]; /* provider, module, function, name */
 	bool may_sleep;		 /* it waits for pages of the process */
 	bool is_end; /* dtrace:::END */
@@ -98,7 +98,7 @@ typedef struct dt_cgenv {
 	uint32_t scratch_pad;  /* the largest copy to a place that is not constant */
 	bool needs_principal, needs_vtimestamp;
 	dt_ecb_t **error_ecbs; /* ERROR's clauses */
-	uint32_t nerror_ecbs;
+	uint32_t nerror_ecbs, error_ecb_capacity;
 } dt_cgenv_t;
 
 /* layout.c. Variables, arrays, aggregations of every clause of the ecbs. 0, or -1. */

@@ -157,27 +157,18 @@ void dt_describe_value(dt_cgenv_t *env, const dt_node_t *n, dt_field_t *f)
 typedef struct planner {
 	dt_cgenv_t *env;
 	dt_recplan_t *plan;
-	uint32_t capacity;
+	uint32_t capacity, format_capacity;
 	bool failed;
 } planner_t;
 
 static dt_field_t *add_field(planner_t *p, uint16_t action)
 {
 	dt_recplan_t *plan = p->plan;
-	dt_field_t *grown;
 
-	if (plan->nfields == p->capacity) {
-		uint32_t want = p->capacity ? p->capacity * 2 : 4;
-
-		grown = dt_arena_alloc(p->env->arena, want * sizeof(*grown));
-		if (!grown) {
-			p->failed = true;
-			return NULL;
-		}
-		if (plan->nfields)
-			memcpy(grown, plan->fields, plan->nfields * sizeof(*grown));
-		plan->fields = grown;
-		p->capacity = want;
+	if (dt_arena_grow(p->env->arena, &plan->fields, sizeof(*plan->fields), plan->nfields,
+			  &p->capacity) != 0) {
+		p->failed = true;
+		return NULL;
 	}
 	plan->fields[plan->nfields].rec.dtrd_action = action;
 	plan->fields[plan->nfields].rec.dtrd_alignment = 1;
@@ -240,19 +231,15 @@ static void plan_words(planner_t *p, uint16_t action, uint32_t words, uint64_t a
 static uint16_t plan_format(planner_t *p, void *format)
 {
 	dt_recplan_t *plan = p->plan;
-	void **grown;
 
 	if (!format)
 		return 0;
-	grown = dt_arena_alloc(p->env->arena, (plan->nformats + 1) * sizeof(*grown));
-	if (!grown) {
+	if (dt_arena_grow(p->env->arena, &plan->formats, sizeof(*plan->formats),
+			  plan->nformats, &p->format_capacity) != 0) {
 		p->failed = true;
 		return 0;
 	}
-	if (plan->nformats)
-		memcpy(grown, plan->formats, plan->nformats * sizeof(*grown));
-	grown[plan->nformats] = format;
-	plan->formats = grown;
+	plan->formats[plan->nformats] = format;
 	return (uint16_t)++plan->nformats;
 }
 

@@ -12,23 +12,12 @@
 #include "enable/enable.h"
 #include "provider/provider.h"
 
-/* Makes room for one more pointer of an array in the arena. */
-static int grow(dtrace_hdl_t *hdl, dt_arena_t *arena, void *array, uint32_t n,
+/* Room for one more pointer of an array in the enabling's arena. */
+static int grow(dtrace_hdl_t *hdl, dt_enabling_t *en, void *array, uint32_t n,
 		uint32_t *capacity)
 {
-	void ***p = array;
-	uint32_t want = *capacity ? *capacity * 2 : 8;
-	void **grown;
-
-	if (n < *capacity)
-		return 0;
-	grown = dt_arena_alloc(arena, want * sizeof(*grown));
-	if (!grown)
+	if (dt_arena_grow(en->arena, array, sizeof(void *), n, capacity) != 0)
 		return dt_set_errno(hdl, EDT_NOMEM);
-	if (n)
-		memcpy(grown, *p, n * sizeof(*grown));
-	*p = grown;
-	*capacity = want;
 	return 0;
 }
 
@@ -80,7 +69,7 @@ static dt_program_t *program_for(dtrace_hdl_t *hdl, dt_enabling_t *en,
 		if (en->programs[i]->attach == attach)
 			return en->programs[i];
 	p = dt_arena_alloc(en->arena, sizeof(*p));
-	if (!p || grow(hdl, en->arena, &en->programs, en->nprograms, &en->program_capacity) != 0) {
+	if (!p || grow(hdl, en, &en->programs, en->nprograms, &en->program_capacity) != 0) {
 		dt_set_errno(hdl, EDT_NOMEM);
 		return NULL;
 	}
@@ -95,7 +84,7 @@ static dt_ecb_t *new_ecb(dtrace_hdl_t *hdl, dt_enabling_t *en, const dt_enabled_
 {
 	dt_ecb_t *ecb = dt_arena_alloc(en->arena, sizeof(*ecb));
 
-	if (!ecb || grow(hdl, en->arena, &en->ecbs, en->necbs, &en->ecb_capacity) != 0) {
+	if (!ecb || grow(hdl, en, &en->ecbs, en->necbs, &en->ecb_capacity) != 0) {
 		dt_set_errno(hdl, EDT_NOMEM);
 		return NULL;
 	}
@@ -113,28 +102,18 @@ static int add_to_program(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_ecb_t *ecb,
 {
 	dt_cgenv_t *env = &en->env;
 	dt_program_t *p;
-	dt_ecb_t **ecbs;
 
 	if (attach->kind == DT_ATTACH_ERROR) {
-		ecbs = dt_arena_alloc(en->arena, (env->nerror_ecbs + 1) * sizeof(*ecbs));
-		if (!ecbs)
-			return dt_set_errno(hdl, EDT_NOMEM);
-		if (env->nerror_ecbs)
-			memcpy(ecbs, env->error_ecbs, env->nerror_ecbs * sizeof(*ecbs));
-		ecbs[env->nerror_ecbs++] = ecb;
-		env->error_ecbs = ecbs;
+		if (grow(hdl, en, &env->error_ecbs, env->nerror_ecbs,
+			 &env->error_ecb_capacity) != 0)
+			return -1;
+		env->error_ecbs[env->nerror_ecbs++] = ecb;
 		return 0;
 	}
 	p = program_for(hdl, en, attach);
-	if (!p)
+	if (!p || grow(hdl, en, &p->ecbs, p->necbs, &p->ecb_capacity) != 0)
 		return -1;
-	ecbs = dt_arena_alloc(en->arena, (p->necbs + 1) * sizeof(*ecbs));
-	if (!ecbs)
-		return dt_set_errno(hdl, EDT_NOMEM);
-	if (p->necbs)
-		memcpy(ecbs, p->ecbs, p->necbs * sizeof(*ecbs));
-	ecbs[p->necbs++] = ecb;
-	p->ecbs = ecbs;
+	p->ecbs[p->necbs++] = ecb;
 	return 0;
 }
 
@@ -163,7 +142,7 @@ static int build_ecbs(dtrace_hdl_t *hdl, dt_enabling_t *en, const dt_enabled_t *
 		for (; attach; attach = attach->also) {
 			dt_ecb_t *ecb = ecb_for(hdl, en, enabled, attach, from);
 
-			if (!ecb || grow(hdl, en->arena, &ecb->probes, ecb->nprobes,
+			if (!ecb || grow(hdl, en, &ecb->probes, ecb->nprobes,
 					 &ecb->probe_capacity) != 0)
 				return -1;
 			ecb->probes[ecb->nprobes++] = enabled->probes[i];

@@ -54,19 +54,10 @@ void dt_enabling_fini(dtrace_hdl_t *hdl)
 static int add_probe(dtrace_hdl_t *hdl, dt_probe_t *probe, void *arg)
 {
 	dt_enabled_t *enabled = arg;
-	dt_enabling_t *en = hdl->enabling;
 
-	if (enabled->nprobes == enabled->capacity) {
-		uint32_t want = enabled->capacity ? enabled->capacity * 2 : 4;
-		dt_probe_t **grown = dt_arena_alloc(en->arena, want * sizeof(dt_probe_t *));
-
-		if (!grown)
-			return dt_set_errno(hdl, EDT_NOMEM);
-		if (enabled->nprobes)
-			memcpy(grown, enabled->probes, enabled->nprobes * sizeof(*grown));
-		enabled->probes = grown;
-		enabled->capacity = want;
-	}
+	if (dt_arena_grow(hdl->enabling->arena, &enabled->probes, sizeof(*enabled->probes),
+			  enabled->nprobes, &enabled->capacity) != 0)
+		return dt_set_errno(hdl, EDT_NOMEM);
 	enabled->probes[enabled->nprobes++] = probe;
 	return 0;
 }

@@ -85,16 +85,9 @@ static int gather_probe(dtrace_hdl_t *hdl, dt_probe_t *probe, void *argument)
 
 	if (dt_probe_type(hdl, probe) != 0)
 		return -1;
-	if (all->count == all->room) {
-		uint32_t room = all->room == 0 ? 8 : all->room * 2;
-		dt_probe_t **grown =
-		    dt_compile_alloc(all->compile, room * sizeof(dt_probe_t *));
-
-		if (all->count > 0)
-			memcpy(grown, all->probes, all->count * sizeof(*grown));
-		all->probes = grown;
-		all->room = room;
-	}
+	if (dt_arena_grow(all->compile->prog->arena, &all->probes, sizeof(*all->probes),
+			  all->count, &all->room) != 0)
+		return dt_set_errno(hdl, EDT_NOMEM);
 	all->probes[all->count++] = probe;
 	return 0;
 }

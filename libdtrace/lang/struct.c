@@ -345,18 +345,9 @@ static void enumparse_add(dt_parser_t *p, dt_enumparse_t *list, const dt_token_t
 	if (list->count == NAMES_MAX)
 		dt_compile_error(p->cc, D_DECL_BIG, name->line, name->column,
 				 "the enum has more than %d enumerators", NAMES_MAX);
-	if (list->count == list->room) {
-		uint32_t room = list->room == 0 ? 16 : list->room * 2;
-		dt_enumerator_t *grown =
-		    dt_arena_alloc(p->cc->hdl->arena, room * sizeof(*grown));
-
-		if (grown == NULL)
-			dt_compile_error(p->cc, D_NOMEM, 0, 0, "out of memory");
-		if (list->count > 0)
-			memcpy(grown, list->enumerators, list->count * sizeof(*grown));
-		list->enumerators = grown;
-		list->room = room;
-	}
+	if (dt_arena_grow(p->cc->hdl->arena, &list->enumerators, sizeof(*list->enumerators),
+			  list->count, &list->room) != 0)
+		dt_compile_error(p->cc, D_NOMEM, 0, 0, "out of memory");
 	list->enumerators[list->count].name =
 	    dt_arena_strndup(p->cc->hdl->arena, name->string, name->string_length);
 	if (list->enumerators[list->count].name == NULL)

@@ -403,17 +403,9 @@ dt_attachpoint_t *dt_attachpoint_call(dtrace_hdl_t *hdl, bool is_return, dt_argk
 int dt_attachpoint_add_site(dtrace_hdl_t *hdl, dt_attachpoint_t *attach,
 			    const dt_usersite_t *site)
 {
-	if (attach->nsites == attach->site_capacity) {
-		uint32_t capacity = attach->site_capacity ? attach->site_capacity * 2 : 16;
-		dt_usersite_t *sites = dt_arena_alloc(hdl->arena, capacity * sizeof(*sites));
-
-		if (!sites)
-			return dt_set_errno(hdl, EDT_NOMEM);
-		if (attach->nsites)
-			memcpy(sites, attach->sites, attach->nsites * sizeof(*sites));
-		attach->sites = sites;
-		attach->site_capacity = capacity;
-	}
+	if (dt_arena_grow(hdl->arena, &attach->sites, sizeof(*attach->sites), attach->nsites,
+			  &attach->site_capacity) != 0)
+		return dt_set_errno(hdl, EDT_NOMEM);
 	attach->sites[attach->nsites++] = *site;
 	return 0;
 }

@@ -280,6 +280,7 @@ static void start_caller(workers_t *w)
 
 static void probes_a_process(void)
 {
+	dtrace_hdl_t *dtp;
 	workers_t w;
 
 	start_caller(&w);
@@ -294,7 +295,10 @@ static void probes_a_process(void)
 		for (int i = call; i < NCLAUSES; i += 3)
 			fprintf(expected.fp, "%d %sentry\n", call + i,
 				call % 2 ? "odd" : "even");
-	run(compiled(), &w);
+	dtp = compiled();
+	/* The process may go from CPU to CPU. */
+	CHECK_DT(dtp, dtrace_setopt(dtp, "temporal", NULL) == 0);
+	run(dtp, &w);
 	compare();
 }
 

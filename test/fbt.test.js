@@ -13,8 +13,9 @@ const options = { skip: command.skip };
 const allowed = fs.existsSync('/sys/bus/event_source/devices/kprobe');
 
 /** What a D program prints about a command, line by line. */
-async function trace(text, words, more = []) {
-	const result = await command.run(['-q', ...more, '-n', text, '-c', words]);
+async function trace(text, words) {
+	const result = await command.run(['-q', '-x', 'temporal', '-n', text,
+		'-c', words]);
 
 	assert.strictEqual(result.stderr, '');
 	assert.strictEqual(result.status, 0);

@@ -18,7 +18,8 @@ const library = path.join(command.build, 'test', 'liblate.so');
 
 /** What a D program prints about a command, line by line. */
 async function trace(text, words, more = []) {
-	const result = await command.run(['-q', ...more, '-n', text, '-c', words]);
+	const result = await command.run(['-q', '-x', 'temporal', ...more,
+		'-n', text, '-c', words]);
 
 	assert.strictEqual(result.stderr, '');
 	assert.strictEqual(result.status, 0);
@@ -149,7 +150,7 @@ describe('proc', options, () => {
 			'proc:::exec-success /pid == child/ { printf("exec-success %s\\n", execname); }' +
 			'proc:::lwp-exit /pid == child/ { printf("lwp-exit\\n"); }' +
 			'proc:::exit /pid == child/ { printf("exit %d\\n", args[0]); }',
-			`sh -c '${command.victim} exit 3; exit 0'`, ['-x', 'temporal']);
+			`sh -c '${command.victim} exit 3; exit 0'`);
 
 		assert.deepStrictEqual(lines, ['create', 'start', 'lwp-start',
 			`exec ${command.victim}`, 'exec-success victim', 'lwp-exit', 'exit 1']);
@@ -166,7 +167,7 @@ describe('proc', options, () => {
 			'proc:::signal-send /pid == $target && args[1]->pr_pid == $target/ ' +
 			'{ printf("send %d\\n", args[2]); }' +
 			'proc:::exit /pid == $target/ { printf("exit %d\\n", args[0]); }',
-			`${command.victim} kill 10`, ['-x', 'temporal']), ['send 10', 'exit 2']);
+			`${command.victim} kill 10`), ['send 10', 'exit 2']);
 	});
 });
 
@@ -190,7 +191,7 @@ describe('pid', options, () => {
 			'pid$target:static:add:entry { printf("%s`%s %d %d %d %d\\n", ' +
 			'probemod, probefunc, arg0, arg5, arg6, arg7); }' +
 			'pid$target:static:add:return { printf("%d\\n", (int)arg1); }',
-			`${program} 2`, ['-x', 'temporal']),
+			`${program} 2`),
 		['static`add 1 6 7 0', '28', 'static`add 1 6 7 1', '29']);
 	});
 

@@ -462,18 +462,6 @@ void dt_gen_action(dt_cg_t *cg, const dt_stmt_t *s)
 	case DT_ACTION_DENORMALIZE:
 		gen_library_action(cg, call);
 		break;
-	case DT_ACTION_STACK:
-	case DT_ACTION_USTACK:
-	case DT_ACTION_JSTACK:
-	case DT_ACTION_SYM:
-	case DT_ACTION_FUNC:
-	case DT_ACTION_MOD:
-	case DT_ACTION_USYM:
-	case DT_ACTION_UFUNC:
-	case DT_ACTION_UMOD:
-	case DT_ACTION_UADDR:
-		gen_value_field(cg, call);
-		break;
 	case DT_ACTION_SPECULATE:
 		dt_gen_speculate(cg, call);
 		break;
@@ -493,7 +481,10 @@ void dt_gen_action(dt_cg_t *cg, const dt_stmt_t *s)
 		gen_chill(cg, call);
 		break;
 	default:
-		dt_cg_fail(cg, EDT_NOTHERE, call->line, "action %s() is not supported",
-			   call->ident->name);
+		if (call->type->kind != DT_K_VOID)
+			gen_value_field(cg, call);
+		else
+			dt_cg_fail(cg, EDT_NOTHERE, call->line, "action %s() is not supported",
+				   call->ident->name);
 	}
 }

@@ -424,18 +424,10 @@ static void plan_action(planner_t *p, const dt_stmt_t *s)
 	case DT_ACTION_FTRUNCATE:
 		plan_words(p, DTRACEACT_LIBACT, 0, DT_ACT_FTRUNCATE);
 		break;
-	case DT_ACTION_STACK:
-	case DT_ACTION_USTACK:
-	case DT_ACTION_JSTACK:
-	case DT_ACTION_SYM:
-	case DT_ACTION_FUNC:
-	case DT_ACTION_MOD:
-	case DT_ACTION_USYM:
-	case DT_ACTION_UFUNC:
-	case DT_ACTION_UMOD:
-	case DT_ACTION_UADDR:
-		plan_value(p, DTRACEACT_NONE, call);
-		break;
+	default:
+		/* stack(), sym() and their like are shown. */
+		if (call->type->kind != DT_K_VOID)
+			plan_value(p, DTRACEACT_NONE, call);
 	}
 }
 

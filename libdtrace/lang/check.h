@@ -137,7 +137,7 @@ void dt_check_inline_params(dt_compile_t *, dt_ident_t *);
 /* A call in an expression: a subroutine. */
 dt_node_t *dt_check_call(dt_compile_t *, dt_node_t *);
 /* A call that may stand as an aggregation's key: stack(), sym() ... False: it is none. */
-bool dt_check_is_keycall(const dt_node_t *);
+bool dt_check_is_keycall(const dt_compile_t *, const dt_node_t *);
 dt_node_t *dt_check_keycall(dt_compile_t *, dt_node_t *);
 /* A statement whose call is an action. */
 void dt_check_action(dt_compile_t *, dt_clause_t *, dt_stmt_t *, const dt_builtin_t *);

@@ -365,7 +365,7 @@ static dt_node_t *check_anyarg(dt_compile_t *c, const dt_actioncall_t *a, dt_nod
 				 "printa( )",
 				 a->name);
 	/* A stack or a symbol, by a conversion of its own. */
-	if (a->format != NULL && dt_check_is_keycall(n))
+	if (a->format != NULL && dt_check_is_keycall(c, n))
 		return dt_check_keycall(c, n);
 	n = is_print ? dt_check_expr(c, n) : dt_check_datum(c, n);
 	value = dt_check_is_dynamic(n) ? c->hdl->types.dyn : dt_check_type(c, n);
@@ -619,30 +619,12 @@ static void check_args(dt_compile_t *c, dt_actioncall_t *a, dt_node_t *n,
 		dt_check_badlength(c, n, a->tags->length, a->name, passed, 2, INT_MAX);
 }
 
-bool dt_check_is_keycall(const dt_node_t *n)
+bool dt_check_is_keycall(const dt_compile_t *c, const dt_node_t *n)
 {
-	const dt_builtin_t *builtin;
+	const dt_builtin_t *builtin = n->kind == DT_N_CALL ? dt_builtin_find(n->string) : NULL;
 
-	if (n->kind != DT_N_CALL)
-		return false;
-	builtin = dt_builtin_find(n->string);
-	if (builtin == NULL || builtin->ident.kind != DT_I_ACTION)
-		return false;
-	switch (builtin->ident.id) {
-	case DT_ACTION_STACK:
-	case DT_ACTION_USTACK:
-	case DT_ACTION_JSTACK:
-	case DT_ACTION_SYM:
-	case DT_ACTION_MOD:
-	case DT_ACTION_FUNC:
-	case DT_ACTION_USYM:
-	case DT_ACTION_UMOD:
-	case DT_ACTION_UFUNC:
-	case DT_ACTION_UADDR:
-		return true;
-	default:
-		return false;
-	}
+	return builtin != NULL && builtin->ident.kind == DT_I_ACTION &&
+	       action_type(c->hdl, builtin->ident.id) != NULL;
 }
 
 dt_node_t *dt_check_keycall(dt_compile_t *c, dt_node_t *n)

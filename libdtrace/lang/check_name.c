@@ -308,7 +308,7 @@ static dt_node_t *check_key(dt_compile_t *c, dt_node_t *n)
 
 static dt_node_t *check_aggkey(dt_compile_t *c, dt_node_t *n)
 {
-	return dt_check_is_keycall(n) ? dt_check_keycall(c, n) : check_key(c, n);
+	return dt_check_is_keycall(c, n) ? dt_check_keycall(c, n) : check_key(c, n);
 }
 
 static bool is_key_type(const dt_type_t *type)

@@ -567,29 +567,6 @@ dt_type_t *dt_btf_lookup(dtrace_hdl_t *hdl, dt_kind_t tag, const char *name)
 	return type_make(hdl, btf, id);
 }
 
-int dt_btf_typedefs(dtrace_hdl_t *hdl, const char *prefix, dt_btf_name_f *f, void *arg)
-{
-	dt_btf_t *btf = btf_open(hdl);
-	size_t length = strlen(prefix);
-	uint32_t id = 1;
-	int rv = 0;
-
-	if (btf == NULL)
-		return -1;
-	for (const char *at = btf->types; at != NULL && rv == 0;
-	     at = record_next(btf, at), id++) {
-		const struct btf_type *record = (const void *)at;
-		const char *name;
-
-		if (BTF_INFO_KIND(record->info) != BTF_KIND_TYPEDEF)
-			continue;
-		name = string_at(btf, record->name_off);
-		if (name != NULL && strncmp(name, prefix, length) == 0)
-			rv = f(hdl, name + length, id, arg);
-	}
-	return rv;
-}
-
 dt_type_t *dt_btf_type(dtrace_hdl_t *hdl, uint32_t id)
 {
 	dt_btf_t *btf = btf_open(hdl);
@@ -642,9 +619,12 @@ static bool is_attachable(dt_btf_t *btf, const struct btf_type *function)
 	return true;
 }
 
-int dt_btf_functions(dtrace_hdl_t *hdl, dt_btf_name_f *f, void *arg)
+/* What has a name, that begins so, of one kind; of functions those that can be attached to. */
+static int each_named(dtrace_hdl_t *hdl, uint32_t kind, const char *prefix, dt_btf_name_f *f,
+		      void *arg)
 {
 	dt_btf_t *btf = btf_open(hdl);
+	size_t length = strlen(prefix);
 	uint32_t id = 1;
 	int rv = 0;
 
@@ -653,13 +633,26 @@ int dt_btf_functions(dtrace_hdl_t *hdl, dt_btf_name_f *f, void *arg)
 	for (const char *at = btf->types; at != NULL && rv == 0;
 	     at = record_next(btf, at), id++) {
 		const struct btf_type *record = (const void *)at;
-		const char *name = string_at(btf, record->name_off);
+		const char *name;
 
-		if (BTF_INFO_KIND(record->info) == BTF_KIND_FUNC && name != NULL &&
-		    is_attachable(btf, record))
-			rv = f(hdl, name, id, arg);
+		if (BTF_INFO_KIND(record->info) != kind)
+			continue;
+		name = string_at(btf, record->name_off);
+		if (name != NULL && strncmp(name, prefix, length) == 0 &&
+		    (kind != BTF_KIND_FUNC || is_attachable(btf, record)))
+			rv = f(hdl, name + length, id, arg);
 	}
 	return rv;
+}
+
+int dt_btf_typedefs(dtrace_hdl_t *hdl, const char *prefix, dt_btf_name_f *f, void *arg)
+{
+	return each_named(hdl, BTF_KIND_TYPEDEF, prefix, f, arg);
+}
+
+int dt_btf_functions(dtrace_hdl_t *hdl, dt_btf_name_f *f, void *arg)
+{
+	return each_named(hdl, BTF_KIND_FUNC, "", f, arg);
 }
 
 uint32_t dt_btf_function_id(dtrace_hdl_t *hdl, const char *name)

@@ -7,7 +7,7 @@
  */
 const { getSystemErrorName } = require('node:util');
 const { SHARED } = require('./tool');
-const { Screen, duration, table } = require('./screen');
+const { Screen, duration, plain, table } = require('./screen');
 
 const CALLS = ['open', 'creat', 'openat', 'openat2'];
 const probes = (point, names = CALLS) =>
@@ -90,8 +90,8 @@ async function run(session) {
 	for await (const { data: [program, pid, errno, took, path] } of dt) {
 		const error = errno === 0 ? '' : `  ${getSystemErrorName(-errno)}`;
 
-		screen.print([`${program.padEnd(16)} ${String(pid).padStart(8)} ` +
-		    `${duration(took).padStart(9)}  ${path}${error}`]);
+		screen.print([`${plain(program).padEnd(16)} ${String(pid).padStart(8)} ` +
+		    `${duration(took).padStart(9)}  ${plain(path)}${error}`]);
 		count++;
 		failed += errno === 0 ? 0 : 1;
 		paths.set(path, (paths.get(path) ?? 0) + 1);

@@ -9,7 +9,7 @@
  */
 const fs = require('node:fs');
 const { UsageError } = require('./tool');
-const { Screen } = require('./screen');
+const { Screen, plain } = require('./screen');
 const { Flame } = require('./flamegraph');
 
 const PAUSE = 0.25; /* seconds from one reading to the next */
@@ -83,7 +83,7 @@ function summary(session, flame, out) {
 	for (const { name, kind, samples } of flame.hottest().slice(0, 10)) {
 		const share = (100 * samples / flame.samples).toFixed(1);
 
-		lines.push(`${share.padStart(6)}%  ${name}${kind === 'native' ? '' : ` [${kind}]`}`);
+		lines.push(`${share.padStart(6)}%  ${plain(name)}${kind === 'native' ? '' : ` [${kind}]`}`);
 	}
 	return lines;
 }

@@ -104,5 +104,6 @@ left to right, latency from bottom to top. Ctrl-C ends it with a summary.`,
 		port: { type: 'string', value: 'N', default: '0', help: 'of the page (a free one)' },
 		...SHARED,
 	},
+	words: 1,
 	run,
 };

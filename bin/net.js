@@ -10,7 +10,7 @@ const { constants } = require('node:os');
 const { SocketAddress } = require('node:net');
 const { getSystemErrorName } = require('node:util');
 const { SHARED } = require('./tool');
-const { Screen, duration, table } = require('./screen');
+const { Screen, duration, plain, table } = require('./screen');
 const { countByProgram } = require('./files');
 
 const AF_UNIX = 1;
@@ -174,7 +174,7 @@ class Totals {
 }
 
 function line(program, pid, took, rest) {
-	return `${program.padEnd(16)} ${String(pid).padStart(8)} ${took.padStart(9)}  ${rest}`;
+	return `${plain(program).padEnd(16)} ${String(pid).padStart(8)} ${took.padStart(9)}  ${plain(rest)}`;
 }
 
 async function run(session) {

@@ -17,13 +17,24 @@ function digits(number) {
 }
 
 /**
+ * A name that a traced program has chosen, without what would steer the terminal.
+ *
+ * @param {string} name
+ */
+function plain(name) {
+	return name.replace(/[\x00-\x1f\x7f-\x9f]/g,
+	    (c) => `\\x${c.charCodeAt(0).toString(16).padStart(2, '0')}`);
+}
+
+/**
  * Lines of a table.
  *
  * @param {string[]} heads those of the columns: one that begins with a space stands right
  * @param {Array<Array<string|number>>} rows
  */
 function table(heads, rows) {
-	const cells = [heads.map((head) => head.trim()), ...rows].map((row) => row.map(String));
+	const cells = [heads.map((head) => head.trim()), ...rows]
+	    .map((row) => row.map((cell) => plain(String(cell))));
 	const widths = heads.map((_, i) => Math.max(...cells.map((row) => row[i].length)));
 	const isLast = (i) => i === heads.length - 1;
 
@@ -51,13 +62,16 @@ class Screen {
 
 	constructor(stream = process.stdout) {
 		this.stream = stream;
-		this.columns = stream.columns || 80;
-		this.rows = stream.rows || 24;
+	}
+
+	/** Of the terminal as it is now. */
+	get columns() {
+		return this.stream.columns || 80;
 	}
 
 	/** How many lines there is room for. */
 	get room() {
-		return this.rows - 1;
+		return (this.stream.rows || 24) - 1;
 	}
 
 	draw(lines) {
@@ -83,4 +97,4 @@ class Screen {
 	}
 }
 
-module.exports = { Screen, duration, table };
+module.exports = { Screen, duration, plain, table };

@@ -9,8 +9,10 @@
  *	usage		what may follow its name
  *	text		the rest of its help
  *	options		its own options, for util.parseArgs(), each with its help
+ *	words		how many words it takes besides them; none unless it says so
  *	run(session)	does the work, with a Session
  */
+const { constants } = require('node:os');
 const { parseArgs } = require('node:util');
 const { open } = require('dtrace-async');
 
@@ -39,6 +41,8 @@ class UsageError extends Error {}
 class Session {
 	#end = new AbortController();
 	#consumer = null;
+	#hasBegun = false; /* to trace */
+	#status;
 
 	/**
 	 * @param {object} options by their long names
@@ -100,6 +104,18 @@ class Session {
 		this.#end.abort();
 	}
 
+	/** Ends it for a signal. Before it traces there is nothing to tell of it. */
+	interrupt(signal) {
+		if (!this.#hasBegun)
+			this.#status = 128 + constants.signals[signal];
+		this.end();
+	}
+
+	/** The exit status of a run that a signal has ended before it began, or undefined. */
+	get interrupted() {
+		return this.#status;
+	}
+
 	/**
 	 * Starts tracing.
 	 *
@@ -118,6 +134,7 @@ class Session {
 		dt.on('drop', ({ message }) => complain(message));
 		dt.on('fault', ({ message }) => complain(message));
 		await dt.run(program, { args: this.options.name === undefined ? [] : [this.options.name] });
+		this.#hasBegun = true;
 		if (this.seconds !== undefined)
 			setTimeout(() => this.end(), this.seconds * 1000).unref();
 		return dt;
@@ -211,6 +228,14 @@ function parse(tool, args) {
 	return { values, positionals, command };
 }
 
+/* `files ls`, where `files -- ls` was meant, must not trace everything instead. */
+function checkWords(tool, words) {
+	const unexpected = words[tool.words ?? 0];
+
+	if (unexpected !== undefined)
+		throw new UsageError(`'${unexpected}' is not expected; a command stands after --`);
+}
+
 function isUsage(error) {
 	return error instanceof UsageError || /^ERR_PARSE_ARGS/.test(error.code ?? '');
 }
@@ -229,18 +254,21 @@ async function runTool(name, tool, args) {
 			process.stdout.write(help(name, tool));
 			return;
 		}
+		checkWords(tool, positionals);
 		session = new Session(values, positionals, command);
 		/* A second Ctrl-C has its usual effect. */
 		for (const signal of ['SIGINT', 'SIGTERM'])
-			process.once(signal, () => session.end());
+			process.once(signal, () => session.interrupt(signal));
 		/* Whoever reads has enough: `dtrace-async files -p 1 | head`. */
 		process.stdout.on('error', () => session.end());
 		await tool.run(session);
 	} catch (error) {
+		process.exitCode = session?.interrupted ?? (isUsage(error) ? 2 : 1);
+		if (session?.interrupted)
+			return;
 		complain(`dtrace-async ${name}: ${reason(error)}`);
 		if (isUsage(error))
 			complain(`dtrace-async ${name} --help tells how it is used`);
-		process.exitCode = isUsage(error) ? 2 : 1;
 	} finally {
 		await session?.close();
 	}

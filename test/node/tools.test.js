@@ -9,7 +9,7 @@ const net = require('node:net');
 const path = require('node:path');
 const { after, before, test } = require('node:test');
 const vm = require('node:vm');
-const { build, run, start, victim, withDirectory } = require('../command');
+const { build, patience, run, start, victim, withDirectory } = require('../command');
 const { HeatMap, bounds } = require('../../bin/heatmap');
 const { boxOf } = require('../../bin/flame');
 const { Flame } = require('../../bin/flamegraph');
@@ -92,6 +92,8 @@ for (const [what, args, message, status] of [
 	['an unknown tool', ['nosuch'], /there is no tool 'nosuch'/, 2],
 	['an unknown option', ['files', '--nosuch'], /Unknown option '--nosuch'/, 2],
 	['a pid that is none', ['files', '-p', 'init'], /'init' is not a pid/, 2],
+	['a command without --', ['files', 'ls'], /'ls' is not expected; a command stands after --/, 2],
+	['two calls', ['latency', 'read', 'write'], /'write' is not expected/, 2],
 	['two targets', ['files', '-p', '1', '--', 'true'], /only one of them/, 2],
 	['a time that is none', ['files', '-t', 'soon'], /--seconds takes a number/, 2],
 	['no process', ['files', '-p', '99999999'], /there is no process 99999999/, 1],
@@ -111,6 +113,42 @@ for (const [what, args, message, status] of [
 		assert.doesNotMatch(result.stderr, /\n\s+at /);
 	});
 }
+
+test('help TOOL is that of the tool, --version that of the package', async () => {
+	const { version } = require('../../package.json');
+
+	assert.equal((await tool('help', 'net')).stdout, (await tool('net', '--help')).stdout);
+	assert.equal((await tool('--version')).stdout, `${version}\n`);
+});
+
+test('help that nobody reads is no error', async () => {
+	const command = `("${process.execPath}" "${bin}" --help; echo "status $?" >&2) | true`;
+	const { stderr } = await run(['-c', command], { file: 'sh' });
+
+	assert.equal(stderr, 'status 0\n');
+});
+
+test('what cannot be written is an error', async () => {
+	for (const args of ['--help', `files -p ${worker.child.pid}`]) {
+		const { stderr, status } = await run(['-c',
+			`"${process.execPath}" "${bin}" ${args} >/dev/full`], { file: 'sh' });
+
+		assert.match(stderr, /^dtrace-async: ENOSPC.*\n$/);
+		assert.equal(status, 1);
+	}
+});
+
+test('Ctrl-C while a tool gets ready ends it without a word', async () => {
+	for (const ms of [20, 60, 100, 140]) {
+		const running = startTool('files', '-p', String(worker.child.pid));
+
+		setTimeout(() => running.child.kill('SIGINT'), ms * patience);
+		const { status, signal, stderr } = await running.done;
+
+		assert.equal(stderr, '');
+		assert.ok(signal === 'SIGINT' || status === 130 || status === 0);
+	}
+});
 
 test('without privileges each tool says what is missing', async () => {
 	const setpriv = ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, bin];
@@ -457,6 +495,13 @@ test('files: those that a command opens', async () => {
 	assert.match(stdout, /^victim .* {2}\/no\/such {2}ENOENT$/m);
 	assert.match(stdout, /^\d+ opens of \d+ files, \d+ in vain; most often:$/m);
 	assert.match(stdout, /^ +2 {2}\/etc\/passwd$/m);
+});
+
+test('files: a name cannot steer the terminal', async () => {
+	const { stdout } = await tool('files', '--', victim, 'open', '/no/\x1b[2J\nsuch');
+
+	assert.match(stdout, / {2}\/no\/\\x1b\[2J\\x0asuch {2}ENOENT$/m);
+	assert.doesNotMatch(stdout, /\x1b/);
 });
 
 test('files: those of a process, until Ctrl-C', async () => {

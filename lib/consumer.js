@@ -14,6 +14,7 @@ const { optionText } = require('./option');
 const { Reader } = require('./reader');
 const { Giver, Walker, deliverWhole } = require('./records');
 const { programArguments, targetCommand } = require('./program');
+const { checkObject, checkSettings, checkSignal } = require('./settings');
 
 /* What has been asked for so far; the queue may still be working on it. */
 const OPENING = 'opening';
@@ -94,6 +95,7 @@ class Consumer extends EventEmitter {
 	#stopping = null; /* the promise of an end that nobody has asked for by stop() */
 	#closing = null;
 	#signals = [];
+	#aborted; /* the signal that has ended tracing */
 
 	/* made: by open(), which is told what becomes of opening; otherwise events tell. */
 	constructor(made = null) {
@@ -167,9 +169,16 @@ class Consumer extends EventEmitter {
 	 * 	console.log(probe.function, data[0]);
 	 */
 	async run(program, options = {}) {
+		checkObject(options, 'the options');
+		checkSignal(options.signal);
 		options.signal?.throwIfAborted();
-		await this.strcompile(program, options);
-		await this.go();
+		try {
+			await this.strcompile(program, options);
+			await this.go();
+		} catch (error) {
+			this.#aborted?.throwIfAborted(); /* that is why */
+			throw error;
+		}
 		if (options.signal)
 			this.#obey(options.signal);
 	}
@@ -444,22 +453,21 @@ class Consumer extends EventEmitter {
 
 	/* See open() in index.js. */
 	static async open(settings = {}) {
-		const { options = {}, target, signal, bigint, pid, highWaterMark } = settings;
-		const more = pid === true ? { recordpid: true } : {};
+		const { options, target, signal, bigint, pid, highWaterMark } = checkSettings(settings);
+		const preset = { temporal: true, ...(pid && { recordpid: true }) };
 
 		signal?.throwIfAborted();
-		checkHighWaterMark(highWaterMark);
 		const command = target === undefined ? undefined : targetCommand(target);
 		const consumer = await new Promise((resolve, reject) => {
 			const made = new Consumer({
-				bigint: bigint === true,
+				bigint,
 				highWaterMark,
 				opened: (error) => (error ? reject(error) : resolve(made)),
 			});
 		});
 
 		try {
-			for (const [name, value] of Object.entries({ temporal: true, ...more, ...options }))
+			for (const [name, value] of Object.entries({ ...preset, ...options }))
 				consumer.setopt(name, value);
 			if (command !== undefined)
 				consumer.#target = await consumer.#operate('target', [command]);
@@ -475,7 +483,10 @@ class Consumer extends EventEmitter {
 
 	/* An abort of the signal ends tracing. */
 	#obey(signal) {
-		const end = () => this.#end();
+		const end = () => {
+			this.#aborted ??= signal;
+			this.#end();
+		};
 
 		if (signal.aborted) {
 			end();
@@ -703,11 +714,6 @@ function checkFunction(callback) {
 function checkCallback(callback) {
 	if (callback !== undefined)
 		checkFunction(callback);
-}
-
-function checkHighWaterMark(mark) {
-	if (mark !== undefined && !(Number.isInteger(mark) && mark > 0))
-		throw new TypeError('highWaterMark must be a positive integer');
 }
 
 module.exports = { Consumer };

@@ -3,6 +3,8 @@
 
 /* What a program is compiled with, and what it is run against, as the add-on takes them. */
 
+const { checkObject } = require('./settings');
+
 /**
  * @param {string} program
  * @param {{args?: Array<string|number|bigint>, defines?: Object<string, string|number|bigint|boolean>}} [options]
@@ -11,12 +13,13 @@
  */
 function programArguments(program, options = {}) {
 	checkText(program, 'the program');
-	if (options === null || typeof options !== 'object')
-		throw new TypeError('the options must be an object');
+	checkObject(options, 'the options');
 	const { args, defines } = options;
 
 	if (args !== undefined && !Array.isArray(args))
 		throw new TypeError('args must be an array');
+	if (defines !== undefined)
+		checkObject(defines, 'defines');
 	return [
 		program,
 		args && ['dtrace', ...args.map((value) => text(value, 'a macro argument'))],

@@ -25,6 +25,37 @@ test('options are set before the consumer is given', async () => {
 	await assert.rejects(dtrace.open({ target: {} }), TypeError);
 });
 
+for (const [settings, message] of [
+	[null, /the settings must be an object/],
+	[5, /the settings must be an object/],
+	[{ options: 'quiet' }, /the setting options must be an object/],
+	[{ options: null }, /the setting options must be an object/],
+	[{ options: { bufsize: 1.5 } }, /must be an integer, a boolean or a string/],
+	[{ signal: {} }, /the signal must be an AbortSignal/],
+	[{ bigint: 'yes' }, /the setting bigint must be true or false/],
+	[{ pid: 1 }, /the setting pid must be true or false/],
+	[{ highWaterMark: 0 }, /highWaterMark must be a positive integer/],
+	[{ target: -1 }, /the target must be a pid or a command/],
+]) {
+	test(`open(${JSON.stringify(settings)}) is refused`, () =>
+		assert.rejects(dtrace.open(settings), { name: 'TypeError', message }));
+}
+
+for (const [options, message] of [
+	[null, /the options must be an object/],
+	[{ signal: null }, /the signal must be an AbortSignal/],
+	[{ args: 'x' }, /args must be an array/],
+	[{ args: [{}] }, /a macro argument must be a string/],
+	[{ defines: 5 }, /defines must be an object/],
+]) {
+	test(`run(program, ${JSON.stringify(options)}) is refused`, async () => {
+		const dt = await dtrace.open();
+
+		await assert.rejects(dt.run('BEGIN', options), { name: 'TypeError', message });
+		await dt.close();
+	});
+}
+
 test('a failed open leaves nothing', async () => {
 	const before = kernelObjects().length;
 

@@ -83,6 +83,22 @@ test('what has been aborted does not begin', async () => {
 	await dt.close();
 });
 
+test('a program that an abort has kept from running is rejected with its reason', async () => {
+	const controllers = [new AbortController(), new AbortController()];
+	const [before, during] = await Promise.all(controllers.map(({ signal }) =>
+	    dtrace.open({ signal })));
+
+	controllers[0].abort();
+	await assert.rejects(before.run('BEGIN { trace(1); }'), { name: 'AbortError' });
+
+	const running = during.run('BEGIN { trace(1); }');
+
+	controllers[1].abort(new Error('enough'));
+	await assert.rejects(running, { message: 'enough' });
+	assert.deepEqual(await collectAll(during), []);
+	await Promise.all([before.close(), during.close()]);
+});
+
 test('record listeners get every record', async () => {
 	const dt = await dtrace.open();
 	const given = [];

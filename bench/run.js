@@ -13,7 +13,7 @@ const os = require('node:os');
 const { mountTracefs, sleep, unmountTracefs } = require('./tools');
 
 const PARTS = ['start', 'enable', 'cost', 'probes', 'printf', 'loop', 'compile', 'provider',
-	'aggregation'];
+	'aggregation', 'memory'];
 const COLUMNS = { what: 56, ours: 12, peer: 12, ratio: 8, target: 12, met: 5 };
 
 function cpuTimes() {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * arch.c - see arch.h. How long instructions are matters because a breakpoint may stand only
- * at the start of one.
+ * at the start of one; where arguments are, to those who read them as the function enters.
  *
  * x86-64. One letter for each opcode says what follows it (Intel's Software Developer's
  * Manual, volume 2, appendix A):
@@ -230,6 +230,59 @@ bool dt_arch_insn_traceable(const uint8_t *code, size_t size)
 	if (code[at] == 0x62)
 		return !dt_is_mistaken(code[at + 4]);
 	return true;
+}
+
+/*
+ * Places of arguments: System V ABI for x86-64, section 3.2.3. A structure of up to 16 bytes
+ * goes as its two halves would by themselves, if registers are left for both; a larger one,
+ * and what registers cannot hold, is on the stack and leaves the registers to what follows.
+ */
+#define WORD_REGISTERS 6
+#define FLOAT_REGISTERS 8
+
+static bool dt_is_in_memory(const dt_arch_value_t *v)
+{
+	return v->size > 16 || (v->parts[0] | v->parts[1]) & DT_ARCH_UNALIGNED;
+}
+
+/* A union of a long double and something else. */
+static bool dt_is_wide_in_part(const dt_arch_value_t *v)
+{
+	return v->parts[0] & DT_ARCH_WIDE && v->parts[0] != DT_ARCH_WIDE;
+}
+
+/* Where a structure is to be returned to in memory is passed in the first register. */
+void dt_arch_call_begin(dt_arch_call_t *call, const dt_arch_value_t *result)
+{
+	*call = (dt_arch_call_t){0};
+	if (!result)
+		return;
+	call->words = result->is_reference ||
+		      (result->is_structure &&
+		       (dt_is_in_memory(result) || dt_is_wide_in_part(result)));
+}
+
+int dt_arch_call_pass(dt_arch_call_t *call, const dt_arch_value_t *v)
+{
+	bool is_word = v->parts[0] & DT_ARCH_WORDS;
+	uint32_t words = is_word, floats = !is_word && v->parts[0] & DT_ARCH_FLOATS;
+	int place = is_word ? (int)call->words : -1;
+
+	if (v->size == 0 || (v->parts[0] | v->parts[1]) == 0)
+		return -1; /* an empty structure is not passed */
+	words += (v->parts[1] & DT_ARCH_WORDS) != 0;
+	floats += v->parts[1] == DT_ARCH_FLOATS;
+	if (!dt_is_in_memory(v) && !((v->parts[0] | v->parts[1]) & DT_ARCH_WIDE) &&
+	    call->words + words <= WORD_REGISTERS && call->floats + floats <= FLOAT_REGISTERS) {
+		call->words += words;
+		call->floats += floats;
+		return place;
+	}
+	if (v->align > 8)
+		call->stack = (call->stack + v->align - 1) & ~(v->align - 1);
+	place = WORD_REGISTERS + (int)(call->stack / 8);
+	call->stack += (v->size + 7) & ~7ull;
+	return place;
 }
 
 /* The names of a register's 8, 4, 2 and 1 low bytes. */

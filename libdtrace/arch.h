@@ -28,6 +28,7 @@
  *	dt_arch_insn_length()	bytes of the machine instruction at the start of a code of so
  *				many bytes; 0: not a valid one
  *	dt_arch_insn_traceable()	whether the kernel can put a breakpoint in its place
+ *	dt_arch_call_begin(), dt_arch_call_pass()	where a function's arguments are
  */
 #ifndef DT_ARCH_H
 #define DT_ARCH_H
@@ -41,6 +42,33 @@
 int dt_arch_register(const char *name, size_t length);
 size_t dt_arch_insn_length(const uint8_t *code, size_t size);
 bool dt_arch_insn_traceable(const uint8_t *code, size_t size);
+
+/* What a value is made of that a function is given or returns: by which it has its place. */
+enum {
+	DT_ARCH_WORDS = 1,    /* numbers and pointers */
+	DT_ARCH_FLOATS = 2,   /* floating point, of 8 bytes at most, and vectors */
+	DT_ARCH_WIDE = 4,     /* wider floating point (long double) */
+	DT_ARCH_UNALIGNED = 8 /* members that are not where they would be by themselves */
+};
+typedef struct dt_arch_value {
+	uint64_t size, align;
+	uint8_t parts[2]; /* of what are its first and its second 8 bytes */
+	bool is_structure; /* or a union */
+	bool is_reference; /* an object's address: it is passed so, and where it is returned to
+			    * the caller says */
+} dt_arch_value_t;
+
+/* How far the arguments of a call have been given their places. */
+typedef struct dt_arch_call {
+	uint32_t words, floats; /* registers in use */
+	uint64_t stack;		/* bytes of the stack in use */
+} dt_arch_call_t;
+
+/* Before the first argument; NULL: the function returns nothing. */
+void dt_arch_call_begin(dt_arch_call_t *, const dt_arch_value_t *result);
+/* The next argument: the number of the word that it begins in, counted as arg0 ... are, the
+ * registers of DT_ARCH_CALL_ARGS and then the stack's words; -1: it is in none of them. */
+int dt_arch_call_pass(dt_arch_call_t *, const dt_arch_value_t *);
 
 #if defined(__x86_64__)
 

@@ -122,6 +122,7 @@ typedef struct dt_argument {
 	const dt_probedecl_t *decl; /* by a provider declaration, or */
 	const char *type;	    /* by the provider, and */
 	const char *xlate;	    /* what it is translated to; NULL: nothing */
+	int place;		    /* which of arg0 ... it is; -1: none */
 } dt_argument_t;
 
 /* False: the probe has no such argument. */
@@ -135,6 +136,7 @@ static bool find_argument(dt_compile_t *c, const dt_probe_t *probe, uint64_t ind
 	if (index >= (uint64_t)probe->nargs)
 		return false;
 	argument->type = probe->argtypes[index];
+	argument->place = probe->argplaces != NULL ? probe->argplaces[index] : (int)index;
 	argument->xlate = probe->argxlates != NULL ? probe->argxlates[index] : NULL;
 	return true;
 }
@@ -150,7 +152,8 @@ static bool is_same_argument(const dt_argument_t *a, const dt_argument_t *b, uin
 		return a->decl != NULL && b->decl != NULL &&
 		       a->decl->args.types[index] == b->decl->args.types[index] &&
 		       a->decl->sources[index] == b->decl->sources[index];
-	return is_same_name(a->type, b->type) && is_same_name(a->xlate, b->xlate);
+	return is_same_name(a->type, b->type) && is_same_name(a->xlate, b->xlate) &&
+	       a->place == b->place;
 }
 
 /* "syscall:vmlinux:read:entry". */
@@ -167,7 +170,7 @@ static dt_argument_t common_argument(dt_compile_t *c, const dt_node_t *at, uint6
 {
 	const dt_clauseprobes_t *all = clause_probes(c, at);
 	char name[DTRACE_FULLNAMELEN], other[DTRACE_FULLNAMELEN];
-	dt_argument_t first = {NULL, NULL, NULL}, next;
+	dt_argument_t first = {NULL, NULL, NULL, 0}, next;
 
 	if (all->count == 0)
 		dt_compile_error(
@@ -269,7 +272,13 @@ dt_node_t *dt_check_args(dt_compile_t *c, dt_node_t *at, dt_node_t *index)
 		value = native_argument(c, at, source, argument.decl->native.types[source]);
 		return translated_argument(c, at, n, value, argument.decl->args.types[n]);
 	}
-	value = native_argument(c, at, (uint32_t)n, argument_type(c, at, n, argument.type));
+	if (argument.place < 0)
+		dt_compile_error(c, D_ARGS_TYPE, at->line, at->column,
+				 "args[%llu] is of type \"%s\": only numbers and pointers are "
+				 "passed where they can be read",
+				 (unsigned long long)n, argument.type);
+	value = native_argument(c, at, (uint32_t)argument.place,
+				argument_type(c, at, n, argument.type));
 	if (argument.xlate == NULL)
 		return value;
 	return translated_argument(c, at, n, value,

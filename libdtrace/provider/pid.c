@@ -5,7 +5,7 @@
  *
  *	pid1203:libc.so.6:malloc:entry		arg0 ... the function's arguments
  *	pid1203:libc.so.6:malloc:return		arg1 what it returns
- *						args[] the same, typed (types/dwarf.c)
+ *						args[] the parameters, typed (types/dwarfcall.c)
  *	pid1203:a.out:main:1f			the instruction at main+0x1f
  *
  * The module is the object's base name. "a.out" means the program, "libc" libc.so.6.
@@ -33,6 +33,7 @@
 #include "provider/provider.h"
 
 #define DT_PID_PREFIX "pid"
+#define DT_PID_PARAMS 32 /* of a function, that are told */
 #define DT_PID_PROGRAM "a.out"
 #define DT_PID_ENTRY "entry"
 #define DT_PID_RETURN "return"
@@ -285,26 +286,33 @@ static pid_t dt_pid_parse(const char *provider)
 static int dt_pid_type(dtrace_hdl_t *hdl, dt_probe_t *probe)
 {
 	bool is_return = strcmp(probe->desc.dtpd_name, DT_PID_RETURN) == 0;
-	const char *names[DT_MAXARGS + 1], **types;
-	int n;
+	dt_userparam_t params[DT_PID_PARAMS + 1];
+	const char **types;
+	int n, *places;
 
 	if (!is_return && strcmp(probe->desc.dtpd_name, DT_PID_ENTRY) != 0)
 		return 0;
 	n = dt_dwarf_function(hdl, dt_pid_parse(probe->desc.dtpd_provider), probe->desc.dtpd_mod,
-			      probe->desc.dtpd_func, names, DT_MAXARGS + 1);
-	if (n < 1 || (is_return && !names[0]))
+			      probe->desc.dtpd_func, params, DT_PID_PARAMS + 1);
+	if (n < 1 || (is_return && !params[0].type))
 		return 0;
-	types = dt_arena_alloc(hdl->arena, DT_MAXARGS * sizeof(*types));
-	if (!types)
+	types = dt_arena_alloc(hdl->arena, DT_PID_PARAMS * sizeof(*types));
+	places = dt_arena_alloc(hdl->arena, DT_PID_PARAMS * sizeof(*places));
+	if (!types || !places)
 		return dt_set_errno(hdl, EDT_NOMEM);
+	probe->argtypes = types;
 	if (is_return) {
 		types[0] = "uint64_t";
-		types[1] = names[0];
-	} else {
-		memcpy(types, names + 1, (size_t)(n - 1) * sizeof(*types));
+		types[1] = params[0].type;
+		probe->nargs = 2;
+		return 0;
 	}
-	probe->argtypes = types;
-	probe->nargs = is_return ? 2 : n - 1;
+	for (int i = 1; i < n; i++) {
+		types[i - 1] = params[i].type;
+		places[i - 1] = params[i].place;
+	}
+	probe->argplaces = places;
+	probe->nargs = n - 1;
 	return 0;
 }
 

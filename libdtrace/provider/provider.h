@@ -138,6 +138,8 @@ typedef struct dt_probe {
 	const char *alias;	   /* another name of its module: a.out; NULL: none */
 	int nargs;		   /* typed arguments, args[] */
 	const char *const *argtypes; /* D type names of arg0 ..., nargs of them */
+	/* Which of arg0 ... each is, -1: none, it cannot be read; NULL: they are as numbered. */
+	const int *argplaces;
 	/* Names of the types that args[] are translated to; NULL, or NULL in it: as they are. */
 	const char *const *argxlates;
 } dt_probe_t;

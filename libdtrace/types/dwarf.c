@@ -25,9 +25,9 @@
 #include "consume/symbols.h"
 #include "consume/userobj.h"
 #include "proc.h"
+#include "types/dwarf.h"
 #include "types/typetab.h"
 
-#define MADE_BUCKETS 256
 #define PID_PREFIX "pid"
 #define PID_TARGET "pid$target"
 #define PROGRAM "a.out"
@@ -35,23 +35,11 @@
 #define DEPTH_MAX 64
 
 /* A type that has been made. */
-typedef struct made {
-	struct made *next;
+typedef struct dt_dwarfmade {
+	struct dt_dwarfmade *next;
 	Dwarf_Off die;
 	dt_type_t *type;
 } made_t;
-
-/* A file and its debugging information. */
-struct dt_dwarf {
-	struct dt_dwarf *next;
-	pid_t pid;
-	const char *object; /* as it is asked for */
-	const char *prefix; /* of names of its types: "a.out`", "pid1203`libfoo.so.1`" */
-	int fd;
-	Dwarf *dw;
-	made_t *made[MADE_BUCKETS];
-	int depth;
-};
 
 static dt_type_t *type_of(dtrace_hdl_t *hdl, dt_dwarf_t *d, Dwarf_Die *die);
 
@@ -125,8 +113,7 @@ static int visit_file(dtrace_hdl_t *hdl, const dt_userfile_t *file, void *argume
 	return d->prefix && open_information(d, file->path) ? FOUND : NO_INFORMATION;
 }
 
-/* The object's information, opened when first asked for. NULL with the handle's error set. */
-static dt_dwarf_t *dwarf_of(dtrace_hdl_t *hdl, pid_t pid, const char *object)
+dt_dwarf_t *dt_dwarf_of(dtrace_hdl_t *hdl, pid_t pid, const char *object)
 {
 	dt_dwarf_t *d;
 	int found;
@@ -158,7 +145,7 @@ static dt_dwarf_t *dwarf_of(dtrace_hdl_t *hdl, pid_t pid, const char *object)
 
 /* ---- Entries --------------------------------------------------------------------------- */
 
-static uint64_t number_of(Dwarf_Die *die, unsigned int attribute, uint64_t otherwise)
+uint64_t dt_die_number(Dwarf_Die *die, unsigned int attribute, uint64_t otherwise)
 {
 	Dwarf_Attribute at;
 	Dwarf_Word value;
@@ -169,36 +156,13 @@ static uint64_t number_of(Dwarf_Die *die, unsigned int attribute, uint64_t other
 		   : otherwise;
 }
 
-static bool has_flag(Dwarf_Die *die, unsigned int attribute)
+bool dt_die_flag(Dwarf_Die *die, unsigned int attribute)
 {
 	Dwarf_Attribute at;
 	bool value;
 
 	return dwarf_attr(die, attribute, &at) != NULL && dwarf_formflag(&at, &value) == 0 &&
 	       value;
-}
-
-/* The first entry of that name, of a kind that fits: a definition, or a mere declaration. */
-typedef bool fits_f(int die_tag, dt_kind_t tag);
-
-static bool find_entry(Dwarf *dw, const char *name, fits_f *fits, dt_kind_t tag,
-		       bool is_declaration, Dwarf_Die *die)
-{
-	Dwarf_CU *cu = NULL;
-	Dwarf_Die top;
-
-	while (dwarf_get_units(dw, cu, &cu, NULL, NULL, &top, NULL) == 0) {
-		if (dwarf_child(&top, die) != 0)
-			continue;
-		do {
-			const char *found = fits(dwarf_tag(die), tag) ? dwarf_diename(die) : NULL;
-
-			if (found != NULL && strcmp(found, name) == 0 &&
-			    has_flag(die, DW_AT_declaration) == is_declaration)
-				return true;
-		} while (dwarf_siblingof(die, die) == 0);
-	}
-	return false;
 }
 
 static bool fits_type(int die_tag, dt_kind_t tag)
@@ -219,14 +183,28 @@ static bool fits_type(int die_tag, dt_kind_t tag)
 	}
 }
 
-static bool fits_function(int die_tag, dt_kind_t tag)
+/* The first entry of that name, of a kind that fits: a definition, or a mere declaration. */
+static bool find_entry(Dwarf *dw, const char *name, dt_kind_t tag, bool is_declaration,
+		       Dwarf_Die *die)
 {
-	(void)tag;
-	return die_tag == DW_TAG_subprogram;
+	Dwarf_CU *cu = NULL;
+	Dwarf_Die top;
+
+	while (dwarf_get_units(dw, cu, &cu, NULL, NULL, &top, NULL) == 0) {
+		if (dwarf_child(&top, die) != 0)
+			continue;
+		do {
+			const char *found = fits_type(dwarf_tag(die), tag) ? dwarf_diename(die) : NULL;
+
+			if (found != NULL && strcmp(found, name) == 0 &&
+			    dt_die_flag(die, DW_AT_declaration) == is_declaration)
+				return true;
+		} while (dwarf_siblingof(die, die) == 0);
+	}
+	return false;
 }
 
-/* The type that an entry refers to; void when to none. */
-static dt_type_t *referred(dtrace_hdl_t *hdl, dt_dwarf_t *d, Dwarf_Die *die)
+dt_type_t *dt_die_referred(dtrace_hdl_t *hdl, dt_dwarf_t *d, Dwarf_Die *die)
 {
 	Dwarf_Attribute at;
 	Dwarf_Die type;
@@ -252,8 +230,8 @@ static const char *scoped_name(dtrace_hdl_t *hdl, const dt_dwarf_t *d, Dwarf_Die
 
 static dt_type_t *base_make(dtrace_hdl_t *hdl, Dwarf_Die *die)
 {
-	uint64_t encoding = number_of(die, DW_AT_encoding, 0);
-	uint64_t size = number_of(die, DW_AT_byte_size, 0);
+	uint64_t encoding = dt_die_number(die, DW_AT_encoding, 0);
+	uint64_t size = dt_die_number(die, DW_AT_byte_size, 0);
 	const char *name = dwarf_diename(die);
 	dt_type_t *type;
 
@@ -261,6 +239,8 @@ static dt_type_t *base_make(dtrace_hdl_t *hdl, Dwarf_Die *die)
 		return size == 4   ? hdl->types.float_
 		       : size == 8 ? hdl->types.double_
 				   : hdl->types.longdouble;
+	if (encoding == DW_ATE_complex_float)
+		return NULL;
 	type = name == NULL ? NULL : dt_types_int_known(hdl, name);
 	if (type != NULL && type->size == size)
 		return type;
@@ -283,10 +263,10 @@ static dt_type_t *aggregate_make(dtrace_hdl_t *hdl, dt_dwarf_t *d, Dwarf_Die *di
 	Dwarf_Die definition;
 	dt_type_t *type;
 
-	if (has_flag(die, DW_AT_declaration)) {
+	if (dt_die_flag(die, DW_AT_declaration)) {
 		const char *name = dwarf_diename(die);
 
-		if (name != NULL && find_entry(d->dw, name, fits_type, kind, false, &definition))
+		if (name != NULL && find_entry(d->dw, name, kind, false, &definition))
 			return type_of(hdl, d, &definition);
 		kind = DT_K_FORWARD;
 	}
@@ -294,7 +274,7 @@ static dt_type_t *aggregate_make(dtrace_hdl_t *hdl, dt_dwarf_t *d, Dwarf_Die *di
 	if (type == NULL)
 		return NULL;
 	type->name = scoped_name(hdl, d, die);
-	type->size = number_of(die, DW_AT_byte_size, 0);
+	type->size = dt_die_number(die, DW_AT_byte_size, 0);
 	type->align = type->size >= 8 ? 8 : type->size > 0 ? (uint32_t)type->size : 1;
 	type->complete = kind == DT_K_FORWARD;
 	type->dwarf = d;
@@ -305,7 +285,7 @@ static dt_type_t *aggregate_make(dtrace_hdl_t *hdl, dt_dwarf_t *d, Dwarf_Die *di
 static dt_type_t *typedef_make(dtrace_hdl_t *hdl, dt_dwarf_t *d, Dwarf_Die *die)
 {
 	const char *name = dwarf_diename(die);
-	dt_type_t *ref = referred(hdl, d, die), *type;
+	dt_type_t *ref = dt_die_referred(hdl, d, die), *type;
 
 	if (ref == NULL || name == NULL)
 		return ref;
@@ -326,8 +306,8 @@ static dt_type_t *typedef_make(dtrace_hdl_t *hdl, dt_dwarf_t *d, Dwarf_Die *die)
 /* The dimensions from this one on, of elements of the type. */
 static dt_type_t *array_make(dtrace_hdl_t *hdl, dt_type_t *element, Dwarf_Die *dimension)
 {
-	uint64_t last = number_of(dimension, DW_AT_upper_bound, UINT64_MAX);
-	uint64_t count = number_of(dimension, DW_AT_count, last + 1);
+	uint64_t last = dt_die_number(dimension, DW_AT_upper_bound, UINT64_MAX);
+	uint64_t count = dt_die_number(dimension, DW_AT_count, last + 1);
 	Dwarf_Die next;
 
 	if (dwarf_siblingof(dimension, &next) == 0)
@@ -342,14 +322,14 @@ static dt_type_t *func_make(dtrace_hdl_t *hdl, dt_dwarf_t *d, Dwarf_Die *die)
 	Dwarf_Die child;
 	int more = dwarf_child(die, &child);
 
-	if (type == NULL || (type->ref = referred(hdl, d, die)) == NULL)
+	if (type == NULL || (type->ref = dt_die_referred(hdl, d, die)) == NULL)
 		return NULL;
 	for (; more == 0; more = dwarf_siblingof(&child, &child)) {
 		type->varargs |= dwarf_tag(&child) == DW_TAG_unspecified_parameters;
 		if (dwarf_tag(&child) != DW_TAG_formal_parameter ||
 		    count == sizeof(params) / sizeof(params[0]))
 			continue;
-		params[count] = referred(hdl, d, &child);
+		params[count] = dt_die_referred(hdl, d, &child);
 		if (params[count++] == NULL)
 			return NULL;
 	}
@@ -365,7 +345,7 @@ static dt_type_t *func_make(dtrace_hdl_t *hdl, dt_dwarf_t *d, Dwarf_Die *die)
 
 static dt_type_t *pointer_make(dtrace_hdl_t *hdl, dt_dwarf_t *d, Dwarf_Die *die)
 {
-	dt_type_t *target = referred(hdl, d, die);
+	dt_type_t *target = dt_die_referred(hdl, d, die);
 
 	if (target == NULL)
 		return NULL;
@@ -375,7 +355,7 @@ static dt_type_t *pointer_make(dtrace_hdl_t *hdl, dt_dwarf_t *d, Dwarf_Die *die)
 static dt_type_t *qualified_make(dtrace_hdl_t *hdl, dt_dwarf_t *d, Dwarf_Die *die,
 				 uint8_t qualifiers)
 {
-	dt_type_t *type = referred(hdl, d, die);
+	dt_type_t *type = dt_die_referred(hdl, d, die);
 
 	return type == NULL || qualifiers == 0 ? type : dt_type_qualified(hdl, type, qualifiers);
 }
@@ -398,7 +378,7 @@ static dt_type_t *convert(dtrace_hdl_t *hdl, dt_dwarf_t *d, Dwarf_Die *die)
 	case DW_TAG_typedef:
 		return typedef_make(hdl, d, die);
 	case DW_TAG_array_type:
-		element = referred(hdl, d, die);
+		element = dt_die_referred(hdl, d, die);
 		if (element == NULL || dwarf_child(die, &dimension) != 0)
 			return NULL;
 		return array_make(hdl, element, &dimension);
@@ -427,7 +407,7 @@ static dt_type_t *convert(dtrace_hdl_t *hdl, dt_dwarf_t *d, Dwarf_Die *die)
 static dt_type_t *type_of(dtrace_hdl_t *hdl, dt_dwarf_t *d, Dwarf_Die *die)
 {
 	Dwarf_Off offset = dwarf_dieoffset(die);
-	made_t **bucket = &d->made[offset % MADE_BUCKETS], *made;
+	made_t **bucket = &d->made[offset % DT_DWARF_BUCKETS], *made;
 	dt_type_t *type;
 
 	for (made = *bucket; made != NULL; made = made->next)
@@ -451,29 +431,28 @@ static dt_type_t *type_of(dtrace_hdl_t *hdl, dt_dwarf_t *d, Dwarf_Die *die)
 /* Where a member is, in bits. */
 static uint64_t bit_offset_of(Dwarf_Die *die, const dt_type_t *type, uint64_t bit_size)
 {
-	uint64_t bytes = number_of(die, DW_AT_data_member_location, 0);
-	uint64_t from_top = number_of(die, DW_AT_bit_offset, UINT64_MAX);
-	uint64_t unit = number_of(die, DW_AT_byte_size, type->size);
+	uint64_t bytes = dt_die_number(die, DW_AT_data_member_location, 0);
+	uint64_t from_top = dt_die_number(die, DW_AT_bit_offset, UINT64_MAX);
+	uint64_t unit = dt_die_number(die, DW_AT_byte_size, type->size);
 
 	if (from_top != UINT64_MAX) /* DWARF 2 and 3: from the unit's most significant bit */
 		return bytes * 8 + unit * 8 - from_top - bit_size;
-	return bytes * 8 + number_of(die, DW_AT_data_bit_offset, 0);
+	return bytes * 8 + dt_die_number(die, DW_AT_data_bit_offset, 0);
 }
 
-/* A class's base is a member without a name. */
-static bool is_member(Dwarf_Die *die)
+bool dt_die_is_member(Dwarf_Die *die)
 {
 	int tag = dwarf_tag(die);
 
-	return (tag == DW_TAG_member && !has_flag(die, DW_AT_external)) ||
+	return (tag == DW_TAG_member && !dt_die_flag(die, DW_AT_external)) ||
 	       tag == DW_TAG_inheritance;
 }
 
 static bool member_read(dtrace_hdl_t *hdl, dt_dwarf_t *d, Dwarf_Die *die, dt_member_t *member)
 {
 	const char *name = dwarf_tag(die) == DW_TAG_member ? dwarf_diename(die) : NULL;
-	dt_type_t *type = referred(hdl, d, die);
-	uint64_t bit_size = number_of(die, DW_AT_bit_size, 0);
+	dt_type_t *type = dt_die_referred(hdl, d, die);
+	uint64_t bit_size = dt_die_number(die, DW_AT_bit_size, 0);
 
 	/* A member of a type that D does not have is bytes of no use. */
 	if (type == NULL)
@@ -494,13 +473,13 @@ static void members_read(dtrace_hdl_t *hdl, dt_dwarf_t *d, Dwarf_Die *die, dt_ty
 	if (dwarf_child(die, &child) != 0)
 		return;
 	do {
-		room += is_member(&child);
+		room += dt_die_is_member(&child);
 	} while (dwarf_siblingof(&child, &child) == 0);
 	members = dt_types_alloc(hdl, (room + 1) * sizeof(*members));
 	if (members == NULL || dwarf_child(die, &child) != 0)
 		return;
 	do {
-		if (!is_member(&child) || !member_read(hdl, d, &child, &members[count]))
+		if (!dt_die_is_member(&child) || !member_read(hdl, d, &child, &members[count]))
 			continue;
 		if (members[count].type->align > align && members[count].bit_size == 0)
 			align = members[count].type->align;
@@ -589,7 +568,7 @@ static dt_dwarf_t *object_of(dtrace_hdl_t *hdl, const char **name)
 	}
 	snprintf(text, sizeof(text), "%.*s", (int)(backquote - object), object);
 	*name = backquote + 1;
-	return dwarf_of(hdl, pid, text);
+	return dt_dwarf_of(hdl, pid, text);
 }
 
 dt_type_t *dt_dwarf_lookup(dtrace_hdl_t *hdl, dt_kind_t tag, const char *name)
@@ -600,58 +579,10 @@ dt_type_t *dt_dwarf_lookup(dtrace_hdl_t *hdl, dt_kind_t tag, const char *name)
 
 	if (d == NULL)
 		return NULL;
-	if (find_entry(d->dw, name, fits_type, tag, false, &die) ||
-	    find_entry(d->dw, name, fits_type, tag, true, &die))
+	if (find_entry(d->dw, name, tag, false, &die) ||
+	    find_entry(d->dw, name, tag, true, &die))
 		type = type_of(hdl, d, &die);
 	if (type == NULL)
 		dt_set_error(hdl, EDT_NOTYPE, "the object's debugging information has none");
 	return type;
-}
-
-/* ---- Functions ------------------------------------------------------------------------ */
-
-/* Whether a value of the type is passed as a word, in an argument's place. */
-static bool is_word(dtrace_hdl_t *hdl, dt_type_t *type)
-{
-	const dt_type_t *whole = dt_type_resolve(hdl, type);
-
-	return whole->kind == DT_K_PTR || whole->kind == DT_K_ENUM ||
-	       (whole->kind == DT_K_INT && whole->size <= sizeof(uint64_t));
-}
-
-/* The type's name in D. NULL: it has none, or memory is out. */
-static const char *name_in_d(dtrace_hdl_t *hdl, dt_type_t *type)
-{
-	char text[512], whole[600];
-
-	dt_type_name(type, text, sizeof(text));
-	snprintf(whole, sizeof(whole), "%s%s",
-		 dt_type_resolve(hdl, type)->kind == DT_K_PTR ? "userland " : "", text);
-	return strstr(text, "(anon)") ? NULL : dt_types_strdup(hdl, whole);
-}
-
-int dt_dwarf_function(dtrace_hdl_t *hdl, pid_t pid, const char *object, const char *function,
-		      const char **names, int max)
-{
-	dt_dwarf_t *d = dwarf_of(hdl, pid, object);
-	dt_type_t *type;
-	Dwarf_Die die, child;
-	int n = 0, more;
-
-	if (d == NULL || !find_entry(d->dw, function, fits_function, DT_K_FUNC, false, &die))
-		return -1;
-	names[n++] = (type = referred(hdl, d, &die)) != NULL && is_word(hdl, type)
-			 ? name_in_d(hdl, type)
-			 : NULL;
-	for (more = dwarf_child(&die, &child); more == 0 && n < max;
-	     more = dwarf_siblingof(&child, &child)) {
-		if (dwarf_tag(&child) != DW_TAG_formal_parameter)
-			continue;
-		type = referred(hdl, d, &child);
-		if (type == NULL || !is_word(hdl, type) ||
-		    (names[n] = name_in_d(hdl, type)) == NULL)
-			break;
-		n++;
-	}
-	return n;
 }

@@ -96,11 +96,15 @@ int dt_types_init(struct dtrace_hdl *);
 dt_type_t *dt_type_lookup(struct dtrace_hdl *, dt_kind_t tag, const char *name);
 /* Whether a name is that of a user program's type: libfoo.so.1`item_t. */
 bool dt_dwarf_is_name(const char *);
-/* Types of a function of a process's object (a base name) by their names in D: of its result
- * (NULL: it is no number or pointer), then of its parameters, as far as they are numbers and
- * pointers. How many names; -1: nothing is known of it. */
+/* A parameter of a function of a user program, or its result. */
+typedef struct dt_userparam {
+	const char *type; /* its name in D; of a result NULL: it is no number or pointer */
+	int place;	  /* which of arg0 ... it is; -1: none, as it is no number or pointer */
+} dt_userparam_t;
+/* Of a function of a process's object (a base name) the result, then the parameters, as far as
+ * it is known where they are. How many; -1: nothing is known of it. */
 int dt_dwarf_function(struct dtrace_hdl *, pid_t, const char *object, const char *function,
-		      const char **names, int max);
+		      dt_userparam_t *, int max);
 /* The same without the kernel's BTF: what this handle already knows. */
 dt_type_t *dt_type_lookup_local(struct dtrace_hdl *, dt_kind_t tag, const char *name);
 /* Adds a named type (typedef, or struct/union/enum with its tag). */

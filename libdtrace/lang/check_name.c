@@ -66,7 +66,7 @@ void dt_check_inline(dt_compile_t *c, dt_ident_t *ident, const dt_node_t *at)
 	if (ident->is_signature_known)
 		return;
 	if (body == NULL)
-		dt_compile_error(c, D_IDENT_BADREF, at->line, at->column,
+		dt_compile_error(c, D_IDENT_UNDEF, at->line, at->column,
 				 "inline %s is defined by itself", ident->name);
 	dt_ident_modify(c, ident);
 	ident->inline_body = NULL; /* while it is being looked at */

@@ -25,7 +25,7 @@
 #include "readall.h"
 
 #define OUTPUT_MAX (64 << 20) /* bytes */
-#define ARGS_FIXED 16
+#define ARGS_FIXED 20
 
 extern char **environ;
 
@@ -72,6 +72,11 @@ static void make_arguments(cpp_t *cpp, const char *program)
 	argv[i++] = argument(cc, "-Uunix", "");
 	argv[i++] = argument(cc, "-D__SUNW_D=1", "");
 	argv[i++] = argument(cc, "-D__SUNW_D_VERSION=0x00020000", "");
+	/* The system's headers say without GCC's extensions to C what D can read. */
+	argv[i++] = argument(cc, "-U__GNUC__", "");
+	argv[i++] = argument(cc, "-D__signed__=signed", "");
+	argv[i++] = argument(cc, "-D__inline__=inline", "");
+	argv[i++] = argument(cc, "-D__builtin_va_list=void *", "");
 	for (const dt_cpparg_t *arg = hdl->cppargs; arg != NULL; arg = arg->next)
 		argv[i++] = argument(cc, option_letter(arg->option), arg->text);
 	argv[i++] = argument(cc, "-xc", "");

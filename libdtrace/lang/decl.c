@@ -24,11 +24,30 @@ typedef struct typewords {
 	uint8_t qualifiers;
 } typewords_t;
 
-_Noreturn static void combination_error(dt_parser_t *p, const dt_token_t *token)
+_Noreturn static void combination_error(dt_parser_t *p, dt_errtag_t tag,
+					const dt_token_t *token)
 {
-	dt_compile_error(p->cc, D_DECL_COMBO, token->line, token->column,
+	dt_compile_error(p->cc, tag, token->line, token->column,
 			 "invalid combination of type specifiers at \"%.*s\"",
 			 (int)(token->length > 32 ? 32 : token->length), token->text);
+}
+
+/* The tag of words that make no type. */
+static dt_errtag_t combination_tag(const typewords_t *words)
+{
+	bool is_float = words->base == DT_TOK_FLOAT || words->base == DT_TOK_DOUBLE;
+	bool is_int = words->base == DT_TOK_INTTYPE || words->base == DT_TOK_CHAR ||
+		      (words->base == 0 && words->type == NULL);
+
+	if (words->base == DT_TOK_CHAR && words->shorts + words->longs > 0)
+		return D_DECL_CHARATTR;
+	if (words->base == DT_TOK_VOID)
+		return D_DECL_VOIDATTR;
+	if (words->signs + words->unsigns > 0 && !is_int)
+		return D_DECL_SIGNINT;
+	if (words->longs > 0 && !is_int && !is_float)
+		return D_DECL_LONGINT;
+	return D_DECL_COMBO;
 }
 
 static dt_type_t *integer_type(const dt_basetypes_t *types, const typewords_t *words)
@@ -113,7 +132,7 @@ static bool take_typeword(dt_parser_t *p, typewords_t *words, dt_declspec_t *spe
 	case DT_TOK_VOID:
 	case DT_TOK_STRINGTYPE:
 		if (words->base != 0)
-			combination_error(p, dt_lex_peek(&p->lexer));
+			combination_error(p, D_DECL_COMBO, dt_lex_peek(&p->lexer));
 		words->base = kind;
 		break;
 	default:
@@ -123,7 +142,7 @@ static bool take_typeword(dt_parser_t *p, typewords_t *words, dt_declspec_t *spe
 	return true;
 }
 
-static bool is_class(int kind)
+bool dt_parse_is_class(int kind)
 {
 	switch (kind) {
 	case DT_TOK_AUTO:
@@ -147,10 +166,6 @@ static void take_class(dt_parser_t *p, dt_declspec_t *spec)
 	if (spec->class != 0)
 		dt_compile_error(p->cc, D_DECL_CLASS, token.line, token.column,
 				 "\"%s\" after another storage class", token.string);
-	if (token.kind == DT_TOK_AUTO || token.kind == DT_TOK_REGISTER ||
-	    token.kind == DT_TOK_STATIC)
-		dt_compile_error(p->cc, D_DECL_CLASS, token.line, token.column,
-				 "storage class \"%s\" means nothing in D", token.string);
 	spec->class = token.kind;
 }
 
@@ -213,7 +228,7 @@ dt_declspec_t dt_parse_declspec(dt_parser_t *p, bool may_forward)
 
 		if (take_typeword(p, &words, &spec))
 			continue;
-		if (is_class(kind)) {
+		if (dt_parse_is_class(kind)) {
 			take_class(p, &spec);
 			continue;
 		}
@@ -226,7 +241,7 @@ dt_declspec_t dt_parse_declspec(dt_parser_t *p, bool may_forward)
 		     words.longs + words.shorts + words.signs + words.unsigns > 0))
 			break;
 		if (words.type != NULL)
-			combination_error(p, dt_lex_peek(&p->lexer));
+			combination_error(p, D_DECL_COMBO, dt_lex_peek(&p->lexer));
 		if (kind == DT_TOK_IDENT)
 			words.type = typedef_name(p);
 		else if (kind == DT_TOK_ENUM)
@@ -242,7 +257,7 @@ dt_declspec_t dt_parse_declspec(dt_parser_t *p, bool may_forward)
 		if (words.base == 0 && words.type == NULL &&
 		    words.longs + words.shorts + words.signs + words.unsigns == 0)
 			dt_parse_fail(p);
-		combination_error(p, &first);
+		combination_error(p, combination_tag(&words), &first);
 	}
 	if (words.qualifiers != 0)
 		spec.type = dt_type_qualified(p->cc->hdl, spec.type, words.qualifiers);
@@ -323,6 +338,35 @@ static void set_types(dt_parser_t *p, dt_declmod_t *mod, const typelist_t *list)
 	}
 }
 
+/* A parameter's type, which cannot be that of an associative array. */
+static dt_type_t *parameter_type(dt_parser_t *p, const dt_declspec_t *spec,
+				 const dt_declarator_t *d)
+{
+	if (spec->class != 0)
+		dt_compile_error(p->cc, D_DECL_PARMCLASS, spec->line, spec->column,
+				 "a parameter has no storage class");
+	for (const dt_declmod_t *mod = d->mods; mod != NULL; mod = mod->next) {
+		if (mod->kind == DT_MOD_ASSOC)
+			dt_compile_error(p->cc, D_DECL_PROTO_TYPE, mod->line, mod->column,
+					 "a parameter cannot be an associative array");
+	}
+	return dt_parse_wrap(p, spec, d);
+}
+
+void dt_parse_check_names(dt_parser_t *p, const dt_declmod_t *mod)
+{
+	for (uint32_t i = 0; i < mod->count; i++) {
+		for (uint32_t j = 0; j < i && mod->names[i] != NULL; j++) {
+			if (mod->names[j] != NULL &&
+			    strcmp(mod->names[i], mod->names[j]) == 0)
+				dt_compile_error(p->cc, D_DECL_PROTO_FORM, mod->line,
+						 mod->column,
+						 "parameter %s is declared already",
+						 mod->names[i]);
+		}
+	}
+}
+
 /* keys: key {"," key} "]", key: specifiers [declarator]: of an associative array */
 static void array_keys(dt_parser_t *p, dt_declmod_t *mod)
 {
@@ -330,20 +374,28 @@ static void array_keys(dt_parser_t *p, dt_declmod_t *mod)
 
 	mod->kind = DT_MOD_ASSOC;
 	do {
-		dt_declspec_t spec = dt_parse_declspec(p, false);
-		dt_declarator_t d = dt_parse_declarator(p, DT_NAME_OPTIONAL);
+		dt_declspec_t spec;
+		dt_declarator_t d;
+		dt_type_t *type;
 
-		if (spec.class != 0)
-			dt_compile_error(p->cc, D_DECL_PARMCLASS, spec.line, spec.column,
-					 "a key has no storage class");
+		if (dt_parse_peek(p) == DT_TOK_ELLIPSIS)
+			dt_compile_error(p->cc, D_DECL_PROTO_VARARGS, mod->line, mod->column,
+					 "the keys of an array cannot be variable");
+		spec = dt_parse_declspec(p, false);
+		d = dt_parse_declarator(p, DT_NAME_OPTIONAL);
+		type = parameter_type(p, &spec, &d);
+		if (dt_type_resolve(p->cc->hdl, type)->kind == DT_K_VOID)
+			dt_compile_error(p->cc, D_DECL_PROTO_TYPE, spec.line, spec.column,
+					 "a key cannot be of type void");
 		*tail = dt_compile_alloc(p->cc, sizeof(**tail));
-		(*tail)->type = dt_parse_wrap(p, &spec, &d);
+		(*tail)->type = type;
 		(*tail)->name = d.name;
 		tail = &(*tail)->next;
 		mod->count++;
 	} while (dt_parse_accept(p, ','));
 	dt_parse_expect(p, ']');
 	set_types(p, mod, first);
+	dt_parse_check_names(p, mod);
 }
 
 /* array: "[" [constant] "]" | "[" keys */
@@ -354,7 +406,7 @@ static void array_suffix(dt_parser_t *p, dt_declmod_t *mod)
 	dt_parse_expect(p, '[');
 	if (dt_parse_accept(p, ']'))
 		return;
-	if (dt_parse_at_type(p)) {
+	if (dt_parse_at_type(p) || dt_parse_is_class(dt_parse_peek(p))) {
 		array_keys(p, mod);
 		return;
 	}
@@ -376,6 +428,17 @@ static bool is_void(dt_parser_t *p, const dt_declspec_t *spec, const dt_declarat
 	       dt_type_resolve(p->cc->hdl, spec->type)->kind == DT_K_VOID;
 }
 
+/* void stands alone and without a name, and says that there are no parameters. */
+_Noreturn static void bad_void(dt_parser_t *p, const dt_declspec_t *spec,
+			       const dt_declarator_t *d)
+{
+	if (d->name != NULL)
+		dt_compile_error(p->cc, D_DECL_PROTO_NAME, d->line, d->column,
+				 "parameter %s cannot be of type void", d->name);
+	dt_compile_error(p->cc, D_DECL_PROTO_VOID, spec->line, spec->column,
+			 "void must be the only parameter");
+}
+
 /* params: ")" | "void" ")" | parameter {"," parameter} ["," "..."] ")" */
 void dt_parse_params(dt_parser_t *p, dt_declmod_t *mod)
 {
@@ -394,19 +457,13 @@ void dt_parse_params(dt_parser_t *p, dt_declmod_t *mod)
 			continue;
 		}
 		spec = dt_parse_declspec(p, true);
-		if (spec.class != 0)
-			dt_compile_error(p->cc, D_DECL_PARMCLASS, spec.line, spec.column,
-					 "a parameter has no storage class");
 		declarator = dt_parse_declarator(p, DT_NAME_OPTIONAL);
-		if (mod->count == 0 && is_void(p, &spec, &declarator)) {
-			dt_parse_expect(p, ')');
+		if (mod->count == 0 && is_void(p, &spec, &declarator) && dt_parse_accept(p, ')'))
 			break;
-		}
-		type = dt_parse_wrap(p, &spec, &declarator);
+		type = parameter_type(p, &spec, &declarator);
 		switch (dt_type_resolve(p->cc->hdl, type)->kind) {
 		case DT_K_VOID:
-			dt_compile_error(p->cc, D_DECL_PROTO_VOID, spec.line, spec.column,
-					 "a parameter cannot be of type void");
+			bad_void(p, &spec, &declarator);
 		case DT_K_ARRAY:
 			type = dt_type_pointer(p->cc->hdl,
 					       dt_type_resolve(p->cc->hdl, type)->ref);
@@ -460,6 +517,11 @@ static dt_declmod_t **declarator(dt_parser_t *p, dt_declarator_t *d, dt_declname
 			dt_parse_fail(p);
 	}
 
+	if (name != DT_NAME_NEVER && dt_parse_peek(p) == DT_TOK_KSYM)
+		dt_compile_error(p->cc, D_DECL_SCOPE, dt_lex_peek(&p->lexer)->line,
+				 dt_lex_peek(&p->lexer)->column,
+				 "what is declared cannot be the kernel's: `%s",
+				 dt_lex_peek(&p->lexer)->string);
 	if (name != DT_NAME_NEVER && dt_parse_peek(p) == DT_TOK_IDENT) {
 		dt_token_t token = dt_parse_take(p);
 
@@ -534,6 +596,7 @@ static dt_type_t *wrap_function(dt_parser_t *p, const dt_declmod_t *mod, dt_type
 		dt_compile_error(p->cc, D_DECL_FUNC, mod->line, mod->column,
 				 "a function cannot return %s",
 				 kind == DT_K_ARRAY ? "an array" : "a function");
+	dt_parse_check_names(p, mod);
 	function = dt_type_new(p->cc->hdl, DT_K_FUNC);
 	function->ref = type;
 	function->align = 1;
@@ -564,7 +627,7 @@ dt_type_t *dt_parse_wrap(dt_parser_t *p, const dt_declspec_t *spec,
 			type = wrap_function(p, mod, type);
 			break;
 		case DT_MOD_ASSOC:
-			dt_compile_error(p->cc, D_DECL_ASSOC, mod->line, mod->column,
+			dt_compile_error(p->cc, D_DECL_DYNOBJ, mod->line, mod->column,
 					 "only a variable can be an associative array");
 		}
 	}
@@ -580,7 +643,7 @@ dt_type_t *dt_parse_typename(dt_parser_t *p)
 	dt_declarator_t d;
 
 	if (spec.class != 0)
-		dt_compile_error(p->cc, D_DECL_CLASS, spec.line, spec.column,
+		dt_compile_error(p->cc, D_SYNTAX, spec.line, spec.column,
 				 "a type alone has no storage class");
 	d = dt_parse_declarator(p, DT_NAME_NEVER);
 	return dt_parse_wrap(p, &spec, &d);

@@ -7,6 +7,7 @@
 
 #include "handle.h"
 #include "lang/parse.h"
+#include "lang/source.h"
 
 #define TYPESTR 160
 
@@ -50,7 +51,7 @@ static void check_variable_type(dt_parser_t *p, const dt_declarator_t *d, dt_typ
 				 "variable %s cannot be of type void", d->name);
 	case DT_K_FUNC:
 		dt_compile_error(p->cc, D_DECL_FUNC, d->line, d->column,
-				 "%s: D has no functions to declare", d->name);
+				 "%s: a function cannot be kept in a variable", d->name);
 	case DT_K_ARRAY:
 		if (resolved->count == 0)
 			dt_compile_error(p->cc, D_DECL_ARRNULL, d->line, d->column,
@@ -92,6 +93,28 @@ static dt_scope_t class_scope(int class)
 				      : DT_SCOPE_GLOBAL;
 }
 
+/*
+ * C's headers declare what lies elsewhere: functions, and variables as extern. Nothing comes
+ * of the former here, nor of the latter where D has such a name of its own.
+ */
+static bool is_elsewhere(dt_parser_t *p, const dt_declspec_t *spec, const dt_declarator_t *d,
+			 dt_type_t *type)
+{
+	bool is_plain = spec->class == 0 || spec->class == DT_TOK_STATIC;
+
+	if (dt_type_resolve(p->cc->hdl, type)->kind == DT_K_FUNC)
+		return is_plain || spec->class == DT_TOK_EXTERN;
+	return spec->class == DT_TOK_EXTERN && dt_builtin_lookup(d->name) != NULL;
+}
+
+/* An enumerator that a program has declared has its name like a variable. */
+static bool is_own_enumerator(dt_parser_t *p, const char *name)
+{
+	dt_type_t *type;
+
+	return dt_enumerator_lookup(p->cc->hdl, name, &type) != NULL && type->btf_id == 0;
+}
+
 static void declare_variable(dt_parser_t *p, const dt_declspec_t *spec, dt_declarator_t *d)
 {
 	dt_scope_t scope = class_scope(spec->class);
@@ -99,6 +122,12 @@ static void declare_variable(dt_parser_t *p, const dt_declspec_t *spec, dt_decla
 	dt_type_t *type = dt_parse_wrap(p, spec, d);
 	dt_ident_t *ident = dt_ident_lookup(p->cc->hdl, scope, d->name);
 
+	if (is_elsewhere(p, spec, d, type))
+		return;
+	if (spec->class == DT_TOK_AUTO || spec->class == DT_TOK_REGISTER ||
+	    spec->class == DT_TOK_STATIC)
+		dt_compile_error(p->cc, D_DECL_BADCLASS, spec->line, spec->column,
+				 "%s: the storage class means nothing in D", d->name);
 	check_variable_type(p, d, type);
 	if (keys != NULL && scope == DT_SCOPE_THIS)
 		dt_compile_error(p->cc, D_DECL_LOCASSC, d->line, d->column,
@@ -113,6 +142,9 @@ static void declare_variable(dt_parser_t *p, const dt_declspec_t *spec, dt_decla
 	if (scope == DT_SCOPE_GLOBAL && dt_builtin_lookup(d->name) != NULL)
 		dt_compile_error(p->cc, D_DECL_IDRED, d->line, d->column,
 				 "%s is a name of D itself", d->name);
+	if (scope == DT_SCOPE_GLOBAL && is_own_enumerator(p, d->name))
+		dt_compile_error(p->cc, D_DECL_IDRED, d->line, d->column,
+				 "%s is declared already, as an enumerator", d->name);
 
 	ident = dt_ident_add(p->cc, scope, keys == NULL ? DT_I_VAR : DT_I_ASSOC, d->name);
 	ident->type = type;
@@ -132,12 +164,20 @@ static void declare_typedef(dt_parser_t *p, const dt_declspec_t *spec,
 	dt_type_t *target = dt_parse_wrap(p, spec, d);
 	dt_type_t *known = dt_type_lookup_local(hdl, DT_K_TYPEDEF, d->name), *type;
 
+	if (dt_ident_lookup(hdl, DT_SCOPE_GLOBAL, d->name) != NULL)
+		dt_compile_error(p->cc, D_DECL_IDRED, d->line, d->column,
+				 "%s is declared already, as a variable", d->name);
 	if (known != NULL && known->btf_id == 0) {
 		const dt_type_t *old = dt_type_resolve(hdl, known);
 		const dt_type_t *new = dt_type_resolve(hdl, target);
 
-		/* C11, too, allows the same again. */
-		if (old == new || (old->name == NULL && is_same_type(old, new) &&
+		/* C11 allows the same again, as headers need it; D does not. Where a
+		 * header differs on an integer that D has, such as id_t, D keeps its own. */
+		if (DT_LINE_NUMBER(d->line) == d->line)
+			dt_compile_error(p->cc, D_DECL_IDRED, d->line, d->column,
+					 "type %s is defined already", d->name);
+		if (old == new || (old->kind == DT_K_INT && new->kind == DT_K_INT) ||
+		    (old->name == NULL && is_same_type(old, new) &&
 				   old->kind != DT_K_STRUCT && old->kind != DT_K_UNION &&
 				   old->kind != DT_K_ENUM))
 			return;
@@ -232,6 +272,29 @@ static void declare_inline(dt_parser_t *p, const dt_declspec_t *spec)
 
 /* ---- Declarations ------------------------------------------------------ */
 
+/*
+ * "static inline" and "extern inline" begin a function, such as C's headers define: whatever
+ * there is of it is passed over. False: the declaration begins otherwise.
+ */
+static bool skip_function(dt_parser_t *p)
+{
+	dt_lexer_t ahead = p->lexer;
+	int kind = dt_parse_peek(p), depth = 0;
+
+	if ((kind != DT_TOK_STATIC && kind != DT_TOK_EXTERN) ||
+	    DT_LINE_NUMBER(dt_lex_peek(&p->lexer)->line) == dt_lex_peek(&p->lexer)->line)
+		return false;
+	ahead.is_trial = true;
+	dt_lex_take(&ahead);
+	if (dt_lex_peek(&ahead)->kind != DT_TOK_INLINE)
+		return false;
+	do {
+		kind = dt_parse_take(p).kind;
+		depth += (kind == '{') - (kind == '}');
+	} while (kind != DT_TOK_EOF && (depth > 0 || (kind != '}' && kind != ';')));
+	return true;
+}
+
 /* declaration: translator | provider | inline |
  *	specifiers [declarator {"," declarator}] ";" */
 void dt_parse_declaration(dt_parser_t *p)
@@ -247,6 +310,8 @@ void dt_parse_declaration(dt_parser_t *p)
 		return;
 	}
 
+	if (skip_function(p))
+		return;
 	spec = dt_parse_declspec(p, dt_parse_peek(p) == DT_TOK_TYPEDEF);
 	if (spec.class == DT_TOK_INLINE) {
 		declare_inline(p, &spec);

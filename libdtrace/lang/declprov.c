@@ -83,15 +83,17 @@ void dt_parse_translator(dt_parser_t *p)
 
 /* ---- Providers -------------------------------------------------------------- */
 
-/* params: "(" parameters ")" */
-static dt_paramlist_t param_list(dt_parser_t *p)
+/* params: "(" parameters ")"; of args[], several may be made of one, and have its name. */
+static dt_paramlist_t param_list(dt_parser_t *p, bool is_native)
 {
 	dt_token_t token = dt_parse_expect(p, '(');
-	dt_declmod_t mod = {0};
+	dt_declmod_t mod = {.line = token.line, .column = token.column};
 
 	dt_parse_params(p, &mod);
+	if (is_native)
+		dt_parse_check_names(p, &mod);
 	if (mod.varargs)
-		dt_compile_error(p->cc, D_DECL_PROTO_FORM, token.line, token.column,
+		dt_compile_error(p->cc, D_DECL_PROTO_VARARGS, token.line, token.column,
 				 "a probe's arguments cannot be variable");
 	return (dt_paramlist_t){mod.count, mod.types, mod.names};
 }
@@ -109,13 +111,17 @@ static void match_params(dt_parser_t *p, dt_probedecl_t *probe)
 
 	probe->sources = dt_compile_alloc(p->cc, (args->count + 1) * sizeof(uint32_t));
 	for (uint32_t i = 0; i < args->count; i++) {
+		if (args->names[i] == NULL)
+			dt_compile_error(p->cc, D_DECL_PROTO_NAME, probe->line, 0,
+					 "probe %s: parameter #%u of args[ ] must have a name",
+					 probe->name, i + 1);
 		for (n = 0; n < native->count; n++) {
 			if (is_same_name(native->names[n], args->names[i]))
 				break;
 		}
 		if (n == native->count)
 			dt_compile_error(
-			    p->cc, D_PROV_PRARG, probe->line, 0,
+			    p->cc, D_DECL_PROTO_FORM, probe->line, 0,
 			    "probe %s: parameter #%u of args[ ] has the name of "
 			    "none of the probe's own",
 			    probe->name, i + 1);
@@ -170,9 +176,9 @@ static void provider_probe(dt_parser_t *p, dt_provdecl_t *provider)
 	if (find_probe(provider, probe->name) != NULL)
 		dt_compile_error(p->cc, D_PROV_PRDUP, name.line, name.column,
 				 "probe %s is declared already", probe->name);
-	probe->native = probe->args = param_list(p);
+	probe->native = probe->args = param_list(p, true);
 	if (dt_parse_accept(p, ':')) {
-		probe->args = param_list(p);
+		probe->args = param_list(p, false);
 		match_params(p, probe);
 	} else {
 		probe->sources =

@@ -120,6 +120,8 @@ typedef enum dt_declname {
 
 /* Whether the next token begins a type, rather than an expression. */
 bool dt_parse_at_type(dt_parser_t *);
+/* Whether a kind of token is a storage class. */
+bool dt_parse_is_class(int kind);
 /* may_forward: a struct or union that nobody knows is declared, rather than an error. */
 dt_declspec_t dt_parse_declspec(dt_parser_t *, bool may_forward);
 dt_declarator_t dt_parse_declarator(dt_parser_t *, dt_declname_t);
@@ -129,6 +131,8 @@ dt_type_t *dt_parse_wrap(dt_parser_t *, const dt_declspec_t *, const dt_declarat
 dt_type_t *dt_parse_typename(dt_parser_t *);
 /* "(" has been taken: parameters up to ")". */
 void dt_parse_params(dt_parser_t *, dt_declmod_t *);
+/* Raises an error when two parameters have one name. */
+void dt_parse_check_names(dt_parser_t *, const dt_declmod_t *);
 
 /* struct.c: after "struct", "union" or "enum". */
 dt_type_t *dt_parse_aggregate(dt_parser_t *, dt_kind_t, bool may_forward);

@@ -10,6 +10,7 @@
 #include "error.h"
 #include "handle.h"
 #include "lang/parse.h"
+#include "lang/source.h"
 #include "types/typetab.h"
 
 #define AGGREGATE_MAX_BITS UINT32_MAX
@@ -74,7 +75,7 @@ static dt_type_t *tag_define(dt_parser_t *p, dt_kind_t tag, const dt_token_t *na
 	if (type == NULL || type->btf_id != 0 || type->dwarf != NULL || type->kind == DT_K_FORWARD)
 		return tag_new(p, tag, name);
 	if (type->complete || is_open(p, type))
-		dt_compile_error(p->cc, D_DECL_IDRED, name->line, name->column,
+		dt_compile_error(p->cc, D_DECL_TYPERED, name->line, name->column,
 				 "%s %s is defined already", tag_word(tag), name->string);
 	save = dt_compile_alloc(p->cc, sizeof(*save));
 	save->type = type;
@@ -95,11 +96,21 @@ static dt_type_t *tag_refer(dt_parser_t *p, dt_kind_t tag, const dt_token_t *nam
 	type = dt_type_lookup(hdl, tag, name->string);
 	if (type != NULL)
 		return type;
-	if (tag != DT_K_ENUM && !dt_dwarf_is_name(name->string) && (may_forward || dt_parse_peek(p) == ';'))
+	/* One that is not known may yet be defined; until then its size is not. */
+	if (!dt_dwarf_is_name(name->string) &&
+	    (may_forward || dt_parse_peek(p) == ';' || dtrace_errno(hdl) != EDT_NOBTF))
 		return tag_new(p, tag, name);
 	dt_parse_no_type(p, name, tag == DT_K_STRUCT  ? "struct "
 				  : tag == DT_K_UNION ? "union "
 						      : "enum ");
+}
+
+/* A definition cannot be the kernel's. */
+static void check_scope(dt_parser_t *p, const dt_token_t *name)
+{
+	if (name->kind == DT_TOK_KSYM)
+		dt_compile_error(p->cc, D_DECL_SCOPE, name->line, name->column,
+				 "what is declared cannot be the kernel's: `%s", name->string);
 }
 
 /* The name after "struct", "union" or "enum"; the kernel's may be written with its module.
@@ -179,7 +190,7 @@ static void check_unique(dt_parser_t *p, const layout_t *layout, const dt_declar
 {
 	for (const memberlist_t *m = layout->first; m != NULL; m = m->next) {
 		if (m->member.name != NULL && strcmp(m->member.name, d->name) == 0)
-			dt_compile_error(p->cc, D_DECL_IDRED, d->line, d->column,
+			dt_compile_error(p->cc, D_UNKNOWN, d->line, d->column,
 					 "member %s is declared already", d->name);
 	}
 }
@@ -195,7 +206,9 @@ static void add_member(dt_parser_t *p, layout_t *layout, dt_type_t *type,
 		dt_compile_error(
 		    p->cc, D_DECL_VOIDOBJ, d->line, d->column, "member %s cannot be %s",
 		    d->name, resolved->kind == DT_K_VOID ? "of type void" : "a function");
-	if (resolved->size == 0 && !is_flexible)
+	/* An empty struct has no size either, and is whole. */
+	if (resolved->size == 0 && !is_flexible &&
+	    (!resolved->complete || resolved->kind == DT_K_ENUM))
 		dt_compile_error(p->cc, D_DECL_INCOMPLETE, d->line, d->column,
 				 "member %s is of an incomplete type", d->name);
 	check_unique(p, layout, d);
@@ -218,7 +231,10 @@ static void add_bitfield(dt_parser_t *p, layout_t *layout, dt_type_t *type,
 	    unit > 64)
 		dt_compile_error(p->cc, D_DECL_BFTYPE, colon.line, colon.column,
 				 "a bit-field must be of an integer type");
-	if (width < 0 || (uint64_t)width > unit || (width == 0 && d->name != NULL))
+	if (width < 0 || (width == 0 && d->name != NULL))
+		dt_compile_error(p->cc, D_DECL_BFCONST, colon.line, colon.column,
+				 "the width of a bit-field must be positive");
+	if ((uint64_t)width > unit)
 		dt_compile_error(p->cc, D_DECL_BFSIZE, colon.line, colon.column,
 				 "a bit-field of this type cannot be %" PRId64 " bits wide",
 				 width);
@@ -245,7 +261,8 @@ static void add_anonymous(dt_parser_t *p, layout_t *layout, const dt_declspec_t 
 	uint64_t offset = 0;
 
 	if ((type->kind != DT_K_STRUCT && type->kind != DT_K_UNION) || type->name != NULL)
-		dt_parse_fail(p);
+		dt_compile_error(p->cc, D_DECL_MNAME, spec->line, spec->column,
+				 "the member has no name");
 	if (layout->type->kind == DT_K_STRUCT)
 		offset = round_up(layout->bits, (uint64_t)type->align * 8);
 	layout_add(p, layout, NULL, spec->type, offset, type->size * 8, 0, type->align,
@@ -258,7 +275,7 @@ static void members(dt_parser_t *p, layout_t *layout)
 	dt_declspec_t spec = dt_parse_declspec(p, true);
 
 	if (spec.class != 0)
-		dt_compile_error(p->cc, D_DECL_CLASS, spec.line, spec.column,
+		dt_compile_error(p->cc, D_SYNTAX, spec.line, spec.column,
 				 "a member has no storage class");
 	if (dt_parse_peek(p) == ';') {
 		add_anonymous(p, layout, &spec);
@@ -311,6 +328,8 @@ dt_type_t *dt_parse_aggregate(dt_parser_t *p, dt_kind_t kind, bool may_forward)
 		return tag_refer(p, kind, &name, may_forward);
 	}
 
+	if (has_name)
+		check_scope(p, &name);
 	dt_parse_enter(p);
 	layout.type = tag_define(p, kind, has_name ? &name : NULL);
 	open.type = layout.type;
@@ -334,9 +353,14 @@ static void enumparse_add(dt_parser_t *p, dt_enumparse_t *list, const dt_token_t
 
 	for (uint32_t i = 0; i < list->count; i++) {
 		if (strcmp(list->enumerators[i].name, name->string) == 0)
-			dt_compile_error(p->cc, D_DECL_IDRED, name->line, name->column,
+			dt_compile_error(p->cc, D_UNKNOWN, name->line, name->column,
 					 "enumerator %s is declared already", name->string);
 	}
+	if (!p->cc->is_library &&
+	    (dt_builtin_lookup(name->string) != NULL ||
+	     dt_ident_lookup(p->cc->hdl, DT_SCOPE_GLOBAL, name->string) != NULL))
+		dt_compile_error(p->cc, D_DECL_IDRED, name->line, name->column,
+				 "%s is a variable or function of D", name->string);
 	known = dt_enumerator_lookup(p->cc->hdl, name->string, &type);
 	if (known != NULL && type->btf_id == 0)
 		dt_compile_error(p->cc, D_DECL_IDRED, name->line, name->column,
@@ -358,7 +382,7 @@ static void enumparse_add(dt_parser_t *p, dt_enumparse_t *list, const dt_token_t
 /* enumerators: name ["=" constant] {"," name ["=" constant]} [","] "}" */
 static void enumerators(dt_parser_t *p, dt_enumparse_t *list)
 {
-	int64_t value = 0;
+	int64_t value = 0, most;
 
 	do {
 		dt_token_t name;
@@ -369,7 +393,9 @@ static void enumerators(dt_parser_t *p, dt_enumparse_t *list)
 		if (dt_parse_accept(p, '='))
 			value = dt_parse_constant(p, D_DECL_ENCONST,
 						  "the value of an enumerator");
-		if (value < INT32_MIN || value > INT32_MAX)
+		/* GCC takes more than C says, and headers know it. */
+		most = DT_LINE_NUMBER(name.line) == name.line ? INT32_MAX : UINT32_MAX;
+		if (value < INT32_MIN || value > most)
 			dt_compile_error(p->cc, D_DECL_ENOFLOW, name.line, name.column,
 					 "enumerator %s does not fit in an int: %" PRId64,
 					 name.string, value);
@@ -395,6 +421,8 @@ dt_type_t *dt_parse_enum(dt_parser_t *p)
 		return tag_refer(p, DT_K_ENUM, &name, false);
 	}
 
+	if (has_name)
+		check_scope(p, &name);
 	dt_parse_enter(p);
 	type = tag_define(p, DT_K_ENUM, has_name ? &name : NULL);
 	open.type = type;

@@ -111,7 +111,7 @@ static dt_node_t *expand(dt_compile_t *c, const dt_node_t *at, const char *words
 	for (const dt_expansion_t *outer = c->expanding; outer != NULL;
 	     outer = outer->next) {
 		if (outer->definition == definition)
-			dt_compile_error(c, D_IDENT_BADREF, at->line, at->column,
+			dt_compile_error(c, D_IDENT_UNDEF, at->line, at->column,
 					 "%s is defined by itself", words);
 	}
 	if (c->expanding != NULL)

@@ -661,6 +661,7 @@ static void check_order(dt_compile_t *c, const dt_clause_t *clause, const dt_nod
 {
 	uint32_t id = builtin->ident.id;
 	bool records = builtin->flags & DT_ACTION_RECORDS;
+	bool recorded = clause->records || clause->naggs > 0;
 	const char *what = NULL;
 	dt_errtag_t tag = D_SPEC_SPEC;
 
@@ -668,11 +669,11 @@ static void check_order(dt_compile_t *c, const dt_clause_t *clause, const dt_nod
 		what = "speculate( ) may not follow speculate( )";
 	else if (id == DT_ACTION_SPECULATE && clause->commits)
 		tag = D_SPEC_COMM, what = "speculate( ) may not follow commit( )";
-	else if (id == DT_ACTION_SPECULATE && clause->records)
+	else if (id == DT_ACTION_SPECULATE && recorded)
 		tag = D_SPEC_DREC, what = "speculate( ) may not follow data-recording action(s)";
 	else if (id == DT_ACTION_COMMIT && clause->commits)
 		tag = D_COMM_COMM, what = "commit( ) may not follow commit( )";
-	else if (id == DT_ACTION_COMMIT && (clause->records || clause->naggs > 0))
+	else if (id == DT_ACTION_COMMIT && recorded)
 		tag = D_COMM_DREC, what = "commit( ) may not follow data-recording action(s)";
 	else if (id == DT_ACTION_EXIT && clause->speculates)
 		tag = D_EXIT_SPEC, what = "exit( ) may not follow speculate( )";

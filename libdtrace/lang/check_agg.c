@@ -328,9 +328,11 @@ void dt_check_aggregation(dt_compile_t *c, dt_clause_t *clause, dt_stmt_t *stmt)
 	dt_ident_t *ident = dt_agg_lookup(c->hdl, agg->string);
 
 	find_function(c, &a, agg);
-	check_call(c, &a);
 	if (ident == NULL)
 		ident = dt_ident_add(c, DT_SCOPE_GLOBAL, DT_I_AGG, agg->string);
+	/* Keys are evaluated first: the value may use what they assign. */
+	dt_check_keys(c, ident, agg, &agg->list);
+	check_call(c, &a);
 	if (ident->aggfunc == 0) {
 		dt_ident_modify(c, ident);
 		ident->aggfunc = (uint16_t)a.function->ident.id;
@@ -339,7 +341,6 @@ void dt_check_aggregation(dt_compile_t *c, dt_clause_t *clause, dt_stmt_t *stmt)
 	} else {
 		match_function(c, &a, ident);
 	}
-	dt_check_keys(c, ident, agg, &agg->list);
 	ident->is_signature_known = true;
 	agg->ident = ident;
 	agg->type = c->hdl->types.void_;

@@ -254,6 +254,7 @@ int dt_build_found(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_enabled_t *found, ui
 #define DT_PAGE 4096u
 /* Offsets in a buffer are signed 32-bit immediates; the verifier allows less: 2^29. */
 #define DT_BUFFER_MAX (256u << 20)
+#define DT_BUFFER_MIN 64u /* room for the record of a fault */
 #define DT_STRSIZE_MAX (1u << 16)
 
 /* With bufresize=auto, too large a size is halved until it is none. */
@@ -327,10 +328,12 @@ static int read_options(dtrace_hdl_t *hdl, dt_cgenv_t *env)
 	const dtrace_optval_t *options = hdl->options;
 
 	if (read_cpus(hdl, env) != 0 ||
-	    buffer_size(hdl, DT_OPT_BUFSIZE, "bufsize", DT_PAGE, &env->bufsize) != 0 ||
+	    buffer_size(hdl, DT_OPT_BUFSIZE, "bufsize", 8, &env->bufsize) != 0 ||
 	    buffer_size(hdl, DT_OPT_AGGSIZE, "aggsize", DT_PAGE, &env->aggsize) != 0 ||
 	    buffer_size(hdl, DT_OPT_SPECSIZE, "specsize", 8, &env->specsize) != 0)
 		return -1;
+	if (env->bufsize < DT_BUFFER_MIN)
+		env->bufsize = DT_BUFFER_MIN;
 	if (options[DT_OPT_STRSIZE] < 2 || options[DT_OPT_STRSIZE] > DT_STRSIZE_MAX)
 		return dt_set_error(hdl, EDT_BADOPTVAL, "strsize must be from 2 to %u bytes",
 				    DT_STRSIZE_MAX);
@@ -391,11 +394,11 @@ static int reserve_end(dtrace_hdl_t *hdl, dt_enabling_t *en)
 	if (env->bufpolicy != DT_BUFPOLICY_FILL || !en->end)
 		return 0;
 	need = (program_bytes(en, en->end) + 7) & ~(uint64_t)7;
-	if (need >= env->bufsize)
-		return dt_set_error(hdl, EDT_TOOLARGE,
-				    "bufsize (%u) leaves no room besides what END records",
-				    env->bufsize);
+	if (need > DT_BUFFER_MAX)
+		return dt_set_error(hdl, EDT_TOOLARGE, "END records more than %u bytes",
+				    DT_BUFFER_MAX);
 	env->end_size = (uint32_t)need;
+	env->bufsize += env->end_size;
 	return 0;
 }
 

@@ -254,21 +254,30 @@ int dt_build_found(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_enabled_t *found, ui
 #define DT_PAGE 4096u
 /* Offsets in a buffer are signed 32-bit immediates; the verifier allows less: 2^29. */
 #define DT_BUFFER_MAX (256u << 20)
+#define DT_DYNVAR_MAX (1LL << 30)
 #define DT_BUFFER_MIN 64u /* room for the record of a fault */
 #define DT_STRSIZE_MAX (1u << 16)
 
 /* With bufresize=auto, too large a size is halved until it is none. */
-static int buffer_size(dtrace_hdl_t *hdl, dt_option_t option, const char *name,
-		       uint32_t granule, uint32_t *size)
+static int limit_size(dtrace_hdl_t *hdl, dt_option_t option, const char *name,
+		      dtrace_optval_t most)
 {
 	dtrace_optval_t *v = &hdl->options[option];
 
-	while (*v > DT_BUFFER_MAX && hdl->options[DT_OPT_BUFRESIZE] == DT_BUFRESIZE_AUTO)
+	while (*v > most && hdl->options[DT_OPT_BUFRESIZE] == DT_BUFRESIZE_AUTO)
 		*v /= 2;
-	if (*v > DT_BUFFER_MAX)
-		return dt_set_error(hdl, EDT_BADOPTVAL, "%s is limited to %u bytes", name,
-				    DT_BUFFER_MAX);
-	*size = ((uint32_t)*v + granule - 1) & ~(granule - 1);
+	if (*v > most)
+		return dt_set_error(hdl, EDT_BADOPTVAL, "%s is limited to %lld bytes", name,
+				    (long long)most);
+	return 0;
+}
+
+static int buffer_size(dtrace_hdl_t *hdl, dt_option_t option, const char *name,
+		       uint32_t granule, uint32_t *size)
+{
+	if (limit_size(hdl, option, name, DT_BUFFER_MAX) != 0)
+		return -1;
+	*size = ((uint32_t)hdl->options[option] + granule - 1) & ~(granule - 1);
 	return 0;
 }
 
@@ -330,7 +339,8 @@ static int read_options(dtrace_hdl_t *hdl, dt_cgenv_t *env)
 	if (read_cpus(hdl, env) != 0 ||
 	    buffer_size(hdl, DT_OPT_BUFSIZE, "bufsize", 8, &env->bufsize) != 0 ||
 	    buffer_size(hdl, DT_OPT_AGGSIZE, "aggsize", DT_PAGE, &env->aggsize) != 0 ||
-	    buffer_size(hdl, DT_OPT_SPECSIZE, "specsize", 8, &env->specsize) != 0)
+	    buffer_size(hdl, DT_OPT_SPECSIZE, "specsize", 8, &env->specsize) != 0 ||
+	    limit_size(hdl, DT_OPT_DYNVARSIZE, "dynvarsize", DT_DYNVAR_MAX) != 0)
 		return -1;
 	if (env->bufsize < DT_BUFFER_MIN)
 		env->bufsize = DT_BUFFER_MIN;

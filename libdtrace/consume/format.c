@@ -44,7 +44,7 @@ static const convkind_t kinds[] = {
     {'f', DT_CONV_FLOAT, "lL", P_FLOAT},
     {'g', DT_CONV_FLOAT, "lL", P_FLOAT},
     {'G', DT_CONV_FLOAT, "lL", P_FLOAT},
-    {'i', DT_CONV_SIGNED, "hl", P_INTEGER},
+    {'i', DT_CONV_INTEGER, "hl", P_INTEGER},
     {'k', DT_CONV_STACK, "", "stack"},
     {'o', DT_CONV_UNSIGNED, "hl", P_INTEGER},
     {'p', DT_CONV_POINTER, "", P_ADDRESS},
@@ -71,8 +71,8 @@ static const convkind_t *find_kind(char letter)
 
 static bool is_integer_class(dt_convclass_t class)
 {
-	return class == DT_CONV_INTEGER || class == DT_CONV_SIGNED ||
-	       class == DT_CONV_UNSIGNED || class == DT_CONV_POINTER;
+	return class == DT_CONV_INTEGER || class == DT_CONV_UNSIGNED ||
+	       class == DT_CONV_POINTER;
 }
 
 /* ---- Compiling ---------------------------------------------------------------- */

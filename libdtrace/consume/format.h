@@ -11,8 +11,7 @@
 
 /* How a conversion's argument is checked and printed. */
 typedef enum dt_convclass {
-	DT_CONV_INTEGER, /* signed as the argument's type is: %d */
-	DT_CONV_SIGNED,
+	DT_CONV_INTEGER, /* signed as the argument's type is: %d, %i */
 	DT_CONV_UNSIGNED,
 	DT_CONV_POINTER,
 	DT_CONV_CHAR,

@@ -86,7 +86,7 @@ static int print_number(printer_t *p, const field_t *f, uint64_t value, bool is_
 	if (f->conv->is_plain && (letter == 'x' || letter == 'p'))
 		return print_digits(p, value, 16, false);
 	memcpy(spec, f->conv->spec, sizeof(spec));
-	if (letter == 'd' && !is_signed)
+	if (f->conv->class == DT_CONV_INTEGER && !is_signed)
 		spec[strlen(spec) - 1] = 'u';
 	return dt_out_format(p->hdl, p->out, spec, f->is_left ? -f->width : f->width,
 			     f->precision, value);
@@ -100,9 +100,7 @@ static int bad_record(printer_t *p, const field_t *f, const char *what)
 
 static int print_integer(printer_t *p, const field_t *f)
 {
-	dt_convclass_t class = f->conv->class;
-	bool is_signed =
-	    class == DT_CONV_SIGNED || (class == DT_CONV_INTEGER && f->conv->is_signed);
+	bool is_signed = f->conv->class == DT_CONV_INTEGER && f->conv->is_signed;
 	uint64_t value;
 
 	if (!dt_value_integer(f->value, f->rec->dtrd_size, is_signed, &value))
@@ -408,8 +406,7 @@ static int print_agg(printer_t *p, const field_t *f)
 	const dtrace_aggdesc_t *desc = agg->dtada_desc;
 	const dtrace_recdesc_t *rec = &desc->dtagd_rec[desc->dtagd_nrecs - 1];
 	const char *value = agg->dtada_data + rec->dtrd_offset;
-	bool is_signed =
-	    f->conv->class == DT_CONV_INTEGER || f->conv->class == DT_CONV_SIGNED;
+	bool is_signed = f->conv->class == DT_CONV_INTEGER;
 
 	if (p->used_aggs < p->naggs - 1)
 		p->used_aggs++;

@@ -685,6 +685,11 @@ typedef int dtrace_probe_f(dtrace_hdl_t *, const dtrace_probedesc_t *, void *);
 /* Every probe that matches the pattern (NULL: all), in identifier order. */
 int dtrace_probe_iter(dtrace_hdl_t *, const dtrace_probedesc_t *pattern,
 		      dtrace_probe_f *, void *);
+/* Every probe that the pattern means, that DTrace has and that this kernel cannot have. */
+typedef int dtrace_missing_f(dtrace_hdl_t *, const dtrace_probedesc_t *, const char *reason,
+			     void *);
+int dtrace_missing_iter(dtrace_hdl_t *, const dtrace_probedesc_t *pattern,
+			dtrace_missing_f *, void *);
 int dtrace_probe_info(dtrace_hdl_t *, const dtrace_probedesc_t *,
 		      dtrace_probeinfo_t *);
 

@@ -183,6 +183,21 @@ describe('what the kernel does not give', options, () => {
 		test(`${description} is refused with the reason`, async () => {
 			assert.match(await refusal(description), reason);
 		});
+
+	test('dtrace -l -v lists it with the reason, among what there is', async () => {
+		const { status, stdout } = await command.run(['-l', '-v', '-n', 'sched:::s*']);
+
+		assert.strictEqual(status, 0);
+		assert.match(stdout, /^ *\d+ +sched +vmlinux +sleep$/m);
+		assert.match(stdout, /^ +- +sched +vmlinux +schedctl-yield\n\n\tNot Available\n\t\tLinux has /m);
+		assert.doesNotMatch(stdout, /enqueue/);
+	});
+
+	test('dtrace -l lists what there is', async () => {
+		const names = (await list('sched:::s*')).map((probe) => probe.name);
+
+		assert.ok(names.includes('sleep') && !names.includes('schedctl-yield'));
+	});
 });
 
 describe('pid', options, () => {

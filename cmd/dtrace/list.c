@@ -37,14 +37,37 @@ static int list_probe(dtrace_hdl_t *dtp, const dtrace_probedesc_t *probe, void *
 	return 0;
 }
 
+/* A probe that this kernel cannot have. */
+static int list_missing(dtrace_hdl_t *dtp, const dtrace_probedesc_t *probe, const char *reason,
+			void *argument)
+{
+	command_t *command = argument;
+
+	(void)dtp;
+	print(command, "%5s %10s %17s %33s %s\n\n\tNot Available\n\t\t%s\n\n", "-",
+	      probe->dtpd_provider, probe->dtpd_mod, probe->dtpd_func, probe->dtpd_name, reason);
+	return 0;
+}
+
+/* Those that the pattern means, and with -v those that would be meant. */
+static int list_matching(command_t *command, const dtrace_probedesc_t *pattern)
+{
+	int rv = dtrace_probe_iter(command->dtp, pattern, list_probe, command);
+
+	if (command->verbose)
+		(void)dtrace_missing_iter(command->dtp, pattern, list_missing, command);
+	return rv;
+}
+
 static int list_description(dtrace_hdl_t *dtp, dtrace_prog_t *prog, dtrace_stmtdesc_t *stmt,
 			    void *argument)
 {
 	command_t *command = argument;
 	const dtrace_probedesc_t *probe = &stmt->dtsd_ecbdesc->dted_probe;
 
+	(void)dtp;
 	(void)prog;
-	if (dtrace_probe_iter(dtp, probe, list_probe, command) == 0)
+	if (list_matching(command, probe) == 0)
 		return 0;
 	warning("failed to match %s:%s:%s:%s: %s", probe->dtpd_provider, probe->dtpd_mod,
 		probe->dtpd_func, probe->dtpd_name, library_words(command));
@@ -59,7 +82,6 @@ void list_probes(command_t *command)
 	for (size_t i = 0; i < command->nprograms; i++)
 		(void)dtrace_stmt_iter(command->dtp, command->programs[i].prog,
 				       list_description, command);
-	if (command->nprograms == 0 &&
-	    dtrace_probe_iter(command->dtp, NULL, list_probe, command) != 0)
+	if (command->nprograms == 0 && list_matching(command, NULL) != 0)
 		fatal_library(command, "failed to list probes");
 }

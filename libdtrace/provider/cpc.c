@@ -147,6 +147,8 @@ static int dt_cpc_add(dtrace_hdl_t *hdl, const dt_provider_t *provider, dt_cpcs_
 	return dt_probe_add(hdl, provider, "", "", name, attach, 0) ? 0 : -1;
 }
 
+#define DT_CPC_UNCOUNTED "this machine does not count the event"
+
 static int dt_cpc_provide(dtrace_hdl_t *hdl, const dt_provider_t *provider,
 			  const dtrace_probedesc_t *pattern)
 {
@@ -181,9 +183,27 @@ static const char *dt_cpc_missing(dtrace_hdl_t *hdl, const dt_provider_t *provid
 	if (event < 0)
 		return "no event of that name is known";
 	if (!dt_cpc_is_there(known, (size_t)event))
-		return "this machine does not count the event";
+		return DT_CPC_UNCOUNTED;
 	return "a probe is called event-mode-count; mode is user, kernel or all, and the count "
 	       "is not to be small";
+}
+
+static int dt_cpc_lacks(dtrace_hdl_t *hdl, const dt_provider_t *provider,
+			const dtrace_probedesc_t *pattern, dtrace_missing_f *f, void *arg)
+{
+	dt_cpcs_t *known = dt_provider_state(hdl, provider, sizeof(*known));
+	dtrace_probedesc_t desc = {.dtpd_provider = "cpc"};
+	int rv = 0;
+
+	if (!known || !dt_glob(pattern->dtpd_mod, "") || !dt_glob(pattern->dtpd_func, ""))
+		return 0;
+	for (size_t i = 0; i < DT_CPC_NEVENTS && rv == 0; i++) {
+		snprintf(desc.dtpd_name, sizeof(desc.dtpd_name), "%s-all-%u",
+			 dt_cpc_events[i].name, dt_cpc_events[i].listed);
+		if (dt_glob(pattern->dtpd_name, desc.dtpd_name) && !dt_cpc_is_there(known, i))
+			rv = f(hdl, &desc, DT_CPC_UNCOUNTED, arg);
+	}
+	return rv;
 }
 
 const dt_provider_t dt_provider_cpc = {
@@ -194,4 +214,5 @@ const dt_provider_t dt_provider_cpc = {
 		  DTRACE_CLASS_COMMON},
     .provide = dt_cpc_provide,
     .missing = dt_cpc_missing,
+    .lacks = dt_cpc_lacks,
 };

@@ -440,6 +440,16 @@ static const char *dt_fbt_missing(dtrace_hdl_t *hdl, const dt_provider_t *provid
 	return dt_fbt_refusal(hdl, provider);
 }
 
+static int dt_fbt_lacks(dtrace_hdl_t *hdl, const dt_provider_t *provider,
+			const dtrace_probedesc_t *pattern, dtrace_missing_f *f, void *arg)
+{
+	const dtrace_probedesc_t all = {.dtpd_provider = "fbt"};
+	const char *reason = dt_fbt_refusal(hdl, provider);
+
+	(void)pattern;
+	return reason ? f(hdl, &all, reason, arg) : 0;
+}
+
 const dt_provider_t dt_provider_fbt = {
     .name = "fbt",
     .attributes = {DTRACE_STABILITY_EVOLVING, DTRACE_STABILITY_EVOLVING, DTRACE_CLASS_ISA},
@@ -448,4 +458,5 @@ const dt_provider_t dt_provider_fbt = {
     .describe = dt_fbt_describe,
     .type = dt_fbt_type,
     .missing = dt_fbt_missing,
+    .lacks = dt_fbt_lacks,
 };

@@ -630,6 +630,25 @@ int dtrace_probe_iter(dtrace_hdl_t *hdl, const dtrace_probedesc_t *pattern,
 		      : dt_set_errno(hdl, EDT_NOPROBE);
 }
 
+int dtrace_missing_iter(dtrace_hdl_t *hdl, const dtrace_probedesc_t *pattern,
+			dtrace_missing_f *function, void *arg)
+{
+	static const dtrace_probedesc_t all;
+	int rv = 0;
+
+	if (!pattern)
+		pattern = &all;
+	for (int i = 0; dt_providers[i] && rv == 0; i++) {
+		const dt_provider_t *provider = dt_providers[i];
+
+		if (provider->lacks && pattern->dtpd_id == DTRACE_IDNONE &&
+		    !dt_desc_is_own(pattern) &&
+		    dt_provider_matches(provider, pattern->dtpd_provider))
+			rv = provider->lacks(hdl, provider, pattern, function, arg);
+	}
+	return rv;
+}
+
 static int dt_probe_take_first(dtrace_hdl_t *hdl, dt_probe_t *probe, void *arg)
 {
 	(void)hdl;

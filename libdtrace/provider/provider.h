@@ -165,6 +165,13 @@ struct dt_provider {
 	const char *(*missing)(dtrace_hdl_t *, const dt_provider_t *,
 			       const dtrace_probedesc_t *);
 	/*
+	 * Calls the function for each probe that the pattern means, that DTrace has and that
+	 * this kernel cannot have, with the reason, until it returns non-0, and returns that.
+	 * NULL: there are none, or too many to name.
+	 */
+	int (*lacks)(dtrace_hdl_t *, const dt_provider_t *, const dtrace_probedesc_t *,
+		     dtrace_missing_f *, void *);
+	/*
 	 * For probes of processes. Whether processes that begin, execute another program or
 	 * load an object while tracing can bring probes that the pattern means; *pid is the
 	 * one process that it names, 0: it may be any. NULL: never.

@@ -383,14 +383,43 @@ int dt_tptable_describe(dtrace_hdl_t *hdl, dt_probe_t *probe)
 	return -1;
 }
 
+/* Why the kernel has no form of the probe that the entry is the first of. */
+static const char *dt_tp_reason(const dt_tpprobe_t *entry)
+{
+	const char *name = entry->name;
+
+	for (; entry->name && strcmp(entry->name, name) == 0; entry++)
+		if (entry->missing)
+			return entry->missing;
+	return "the tracepoints of this kernel do not tell it";
+}
+
 const char *dt_tptable_missing(dtrace_hdl_t *hdl, const dt_provider_t *provider,
 			       const dtrace_probedesc_t *pattern)
 {
-	(void)hdl;
 	if (!dt_glob_is_literal(pattern->dtpd_name))
 		return NULL;
-	for (const dt_tpprobe_t *entry = provider->table; entry->name; entry++)
-		if (entry->missing && strcmp(entry->name, pattern->dtpd_name) == 0)
-			return entry->missing;
+	for (const dt_tpprobe_t *entry = provider->table; entry->name; entry = dt_tp_next(entry))
+		if (strcmp(entry->name, pattern->dtpd_name) == 0)
+			return dt_tp_choose(hdl, entry) ? NULL : dt_tp_reason(entry);
 	return NULL;
+}
+
+int dt_tptable_lacks(dtrace_hdl_t *hdl, const dt_provider_t *provider,
+		     const dtrace_probedesc_t *pattern, dtrace_missing_f *f, void *arg)
+{
+	dtrace_probedesc_t desc = {.dtpd_mod = DT_TP_MODULE};
+	int rv = 0;
+
+	snprintf(desc.dtpd_provider, sizeof(desc.dtpd_provider), "%s", provider->name);
+	if (!dt_glob(pattern->dtpd_mod, DT_TP_MODULE) || !dt_glob(pattern->dtpd_func, ""))
+		return 0;
+	for (const dt_tpprobe_t *entry = provider->table; entry->name && rv == 0;
+	     entry = dt_tp_next(entry)) {
+		if (!dt_glob(pattern->dtpd_name, entry->name) || dt_tp_choose(hdl, entry))
+			continue;
+		snprintf(desc.dtpd_name, sizeof(desc.dtpd_name), "%s", entry->name);
+		rv = f(hdl, &desc, dt_tp_reason(entry), arg);
+	}
+	return rv;
 }

@@ -110,12 +110,14 @@ _Static_assert(DT_PROBE_TABLES_END <= DT_PROBE_SDT, "the tables' numbers reach i
 #define DT_TP_HEADER(n, s, m)                                                              \
 	{.root = DT_TP_PACKET, .param = (n), .structure = (s), .member = (m)}
 
-/* provide(), describe() and missing() of a provider with a table, which ends with an entry
- * without a name. */
+/* provide(), describe(), missing() and lacks() of a provider with a table, which ends with an
+ * entry without a name. */
 int dt_tptable_provide(dtrace_hdl_t *, const dt_provider_t *, const dtrace_probedesc_t *);
 int dt_tptable_describe(dtrace_hdl_t *, dt_probe_t *);
 const char *dt_tptable_missing(dtrace_hdl_t *, const dt_provider_t *,
 			       const dtrace_probedesc_t *);
+int dt_tptable_lacks(dtrace_hdl_t *, const dt_provider_t *, const dtrace_probedesc_t *,
+		     dtrace_missing_f *, void *);
 
 /* What such a provider's definition begins with. */
 #define DT_TP_EVOLVING                                                                     \
@@ -123,6 +125,6 @@ const char *dt_tptable_missing(dtrace_hdl_t *, const dt_provider_t *,
 #define DT_TP_PROVIDER                                                                     \
 	.attributes = DT_TP_EVOLVING, .arguments = DT_TP_EVOLVING,                         \
 	.provide = dt_tptable_provide, .describe = dt_tptable_describe,                    \
-	.missing = dt_tptable_missing
+	.missing = dt_tptable_missing, .lacks = dt_tptable_lacks
 
 #endif

@@ -80,6 +80,7 @@ const dt_provider_t dt_provider_vminfo = {
     .provide = dt_vminfo_provide,
     .describe = dt_tptable_describe,
     .missing = dt_tptable_missing,
+    .lacks = dt_tptable_lacks,
     .table = dt_vminfo_table,
     .first = DT_PROBE_VMINFO,
 };

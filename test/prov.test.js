@@ -5,12 +5,14 @@
 
 const assert = require('node:assert');
 const { spawn, spawnSync } = require('node:child_process');
+const fs = require('node:fs');
 const path = require('node:path');
 const { describe, test } = require('node:test');
 
 const command = require('./command');
 
 const program = path.join(command.build, 'test', 'static');
+const allowed = fs.existsSync('/sys/bus/event_source/devices/kprobe');
 const options = { skip: command.skip };
 
 const loader = path.join(command.build, 'test', 'loader');
@@ -171,14 +173,39 @@ describe('proc', options, () => {
 	});
 });
 
+describe('sched at functions', {
+	skip: command.skip || (allowed ? false : 'not allowed here'),
+}, () => {
+	test('a thread is enqueued and dequeued', async () => {
+		const lines = await trace(
+			'sched:::enqueue /args[1]->pr_pid == $target/ ' +
+			'{ @["enqueue", args[2]->cpu_id >= 0, args[0]->pr_lwpid == $target] = count(); }' +
+			'sched:::dequeue /args[1]->pr_pid == $target/ ' +
+			'{ @["dequeue", args[2]->cpu_id >= 0, args[0]->pr_lwpid == $target] = count(); }' +
+			'END { printa("%s %d %d\\n", @); }', 'sleep 0.1');
+
+		assert.deepStrictEqual(lines.sort(), ['dequeue 1 1', 'enqueue 1 1']);
+	});
+
+	test('a nice value changes the priority', async () => {
+		assert.deepStrictEqual(await trace(
+			'sched:::change-pri /args[1]->pr_pid == $target/ ' +
+			'{ printf("%d %d\\n", args[0]->pr_pri, args[2]); }', 'nice -n 5 nice -n 3 nice -n 0 true'),
+		['120 125', '125 128']);
+	});
+});
+
 describe('what the kernel does not give', options, () => {
 	const reasons = {
-		'sched:::enqueue': /no tracepoint that names the thread/,
-		'io:::wait-start': /no tracepoint where a thread waits/,
-		'lockstat:::adaptive-acquire': /no tracepoints where locks/,
+		'lockstat:::rw-upgrade': /does not make a reader of a lock its writer/,
+		'sched:::schedctl-yield': /no preemption control/,
 		'tcp:::accept-refused': /does not tell refused connections/,
 	};
 
+	if (!allowed) {
+		reasons['sched:::enqueue'] = /a program at a function \(enqueue_task_fair\).+not allow: /;
+		reasons['io:::wait-start'] = /a program at a function \(__wait_on_buffer\).+not allow: /;
+	}
 	for (const [description, reason] of Object.entries(reasons))
 		test(`${description} is refused with the reason`, async () => {
 			assert.match(await refusal(description), reason);

@@ -97,6 +97,7 @@ typedef struct dt_cgenv {
 	uint32_t scratch_size; /* the most any program needs */
 	uint32_t scratch_pad;  /* the largest copy to a place that is not constant */
 	bool needs_principal, needs_vtimestamp;
+	bool holds_locks; /* some program is one of those that are alone: dt_attachpoint_t */
 	dt_ecb_t **error_ecbs; /* ERROR's clauses */
 	uint32_t nerror_ecbs, error_ecb_capacity;
 } dt_cgenv_t;

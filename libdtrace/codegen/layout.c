@@ -190,6 +190,8 @@ static int layout_aggs(dt_cgenv_t *env, dt_ecb_t **ecbs, uint32_t necbs)
 	env->entries_offset = DT_AGG_HEADS + (env->nkeyed ? env->nbuckets * 4 : 0);
 	env->near_size = env->nkeyed ? DT_AGG_NNEAR * 4 : 0;
 	env->cpu_size = (uint32_t)sizeof(dt_kcpu_t) + 2 * (env->fixed_size + env->near_size);
+	for (uint32_t i = 0; i < necbs; i++)
+		env->holds_locks |= ecbs[i]->attach->is_alone;
 	if ((uint64_t)env->fixed_size + env->entries_offset > env->aggsize)
 		return dt_set_error(env->hdl, EDT_TOOLARGE,
 				    "aggsize (%u) is too small for the aggregations",
@@ -245,7 +247,8 @@ static void layout_assoc_use(dt_node_t *n, void *arg)
 }
 
 /* What is larger is kept in a map by thread: task storage is small, and every thread that
- * has one variable has all. */
+ * has one variable has all. So is everything where programs run with the kernel's locks held:
+ * kernels before 6.4 take task storage from the allocator, whose lock it may be. */
 #define SELF_VARIABLE_MAX 4096u
 
 static bool fits_in_self(const dt_cgenv_t *env, uint32_t size)
@@ -284,7 +287,8 @@ static int layout_variable(dt_cgenv_t *env, dt_ident_t *ident)
 	if (ident->scope == DT_SCOPE_GLOBAL) {
 		ident->storage = env->state_size;
 		env->state_size += align8(size);
-	} else if (ident->scope == DT_SCOPE_SELF && !fits_in_self(env, size)) {
+	} else if (ident->scope == DT_SCOPE_SELF &&
+		   (env->holds_locks || !fits_in_self(env, size))) {
 		ident->storage = DT_STORAGE_MAP;
 		return layout_assoc(env, ident, size);
 	} else if (ident->scope == DT_SCOPE_SELF) {

@@ -156,6 +156,11 @@ static void gen_enter_cpu(dt_cg_t *cg, int out, int nested)
 		return;
 	}
 	dt_load(e, 4, R1, R0, offsetof(dt_kcpu_t, depth));
+	if (cg->program->attach->is_alone) {
+		dt_load(e, 4, R2, R0, offsetof(dt_kcpu_t, user_slots));
+		dt_alu_reg(e, BPF_OR, R2, R1);
+		dt_jump_imm(e, BPF_JNE, R2, 0, nested);
+	}
 	level = R1;
 	if (cg->scratch_max) {
 		dt_mov(e, R2, R1);
@@ -419,7 +424,8 @@ static bool begin_program(dt_cg_t *cg, dt_cgenv_t *env, dt_program_t *program, b
 			.frame_end = is_divided ? DT_FRAME_END_DIVIDED : DT_FRAME_END,
 			.scratch = DT_SCRATCH_WORK,
 			.is_divided = is_divided,
-			.needs_cpu = is_divided || env->only_cpu >= 0};
+			.needs_cpu = is_divided || env->only_cpu >= 0 ||
+				     program->attach->is_alone};
 	dt_emit_free(&program->code);
 	cg->this_slots = dt_arena_alloc(env->arena, n * sizeof(*cg->this_slots));
 	cg->this_scratch = dt_arena_alloc(env->arena, n * sizeof(*cg->this_scratch));

@@ -121,6 +121,11 @@ static void gen_function_value(dt_cg_t *cg, const dt_argsource_t *s, int dst)
 	dt_call(e, is_result ? BPF_FUNC_get_func_ret : BPF_FUNC_get_func_arg);
 	dt_load(e, 8, dst, FP, slot);
 	cg->stack = mark;
+	if (s->kind != DT_ARG_FUNCREAD)
+		return;
+	dt_mov(e, R3, dst);
+	dt_alu_imm(e, BPF_ADD, R3, (int32_t)s->offset2);
+	gen_fetch(cg, BPF_FUNC_probe_read_kernel, s->size ? s->size : 8, dst);
 }
 
 /* How a process ended, from its exit code: the signal in the low 7 bits, then the core
@@ -163,6 +168,7 @@ void dt_gen_argument(dt_cg_t *cg, const dt_argsource_t *s, int dst)
 		break;
 	case DT_ARG_FUNCARG:
 	case DT_ARG_FUNCRET:
+	case DT_ARG_FUNCREAD:
 		gen_function_value(cg, s, dst);
 		break;
 	case DT_ARG_COOKIE:

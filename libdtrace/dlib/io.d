@@ -99,6 +99,39 @@ translator fileinfo_t < struct bio *B > {
 	fi_oflags = 0;
 };
 
+/* A block of a file system, for which a thread waits: what is done with it is not known. */
+translator bufinfo_t < struct buffer_head *H > {
+	b_flags = B_BUSY | B_PAGEIO;
+	b_bcount = H->b_size;
+	b_addr = 0;
+	b_lblkno = H->b_blocknr * (H->b_size >> 9);
+	b_blkno = H->b_blocknr * (H->b_size >> 9);
+	b_resid = H->b_size;
+	b_bufsize = H->b_size;
+	b_iodone = (caddr_t)H->b_end_io;
+	b_error = 0;
+	b_edev = H->b_bdev->bd_dev;
+};
+
+translator devinfo_t < struct buffer_head *H > {
+	dev_major = H->b_bdev->bd_dev >> 20;
+	dev_minor = H->b_bdev->bd_dev & 0xfffff;
+	dev_instance = 0;
+	dev_name = H->b_bdev->bd_disk->disk_name;
+	dev_statname = stringof(H->b_bdev->bd_device.kobj.name);
+	dev_pathname = strjoin("/dev/", stringof(H->b_bdev->bd_device.kobj.name));
+};
+
+translator fileinfo_t < struct buffer_head *H > {
+	fi_name = "<unknown>";
+	fi_dirname = "<unknown>";
+	fi_pathname = "<unknown>";
+	fi_offset = 0;
+	fi_fs = "<unknown>";
+	fi_mount = "<unknown>";
+	fi_oflags = 0;
+};
+
 inline fileinfo_t fds[int FD] = xlate<fileinfo_t>(
 	FD < 0 || FD >= curthread->files->fdt->max_fds ? (struct file *)NULL :
 	curthread->files->fdt->fd[FD]);

@@ -41,6 +41,7 @@
 typedef struct dt_fbtstate {
 	bool is_tried;
 	bool has_trampolines, has_kprobes;
+	int error; /* why the kernel has no trampolines for programs */
 	char reason[160]; /* why there are no probes; "": there are */
 	dt_attachpoint_t *entry, *result; /* by kprobes, of all functions that globs mean */
 } dt_fbtstate_t;
@@ -84,19 +85,18 @@ static dt_fbtstate_t *dt_fbt_state(dtrace_hdl_t *hdl, const dt_provider_t *provi
 {
 	dt_fbtstate_t *state = dt_provider_state(hdl, provider, sizeof(*state));
 	uint32_t id;
-	int error;
 
 	if (!state || state->is_tried)
 		return state;
 	state->is_tried = true;
 	id = dt_btf_function_id(hdl, DT_FBT_EXAMPLE);
-	error = id ? dt_fbt_try(id) : ENOENT;
-	state->has_trampolines = error == 0;
+	state->error = id ? dt_fbt_try(id) : ENOENT;
+	state->has_trampolines = state->error == 0;
 	state->has_kprobes = access(DT_FBT_KPROBES, R_OK) == 0;
 	if (!state->has_trampolines && !state->has_kprobes)
 		snprintf(state->reason, sizeof(state->reason),
 			 "this kernel does not allow programs at its functions (%s), nor has "
-			 "it kprobes", strerror(error));
+			 "it kprobes", strerror(state->error));
 	return state;
 }
 
@@ -108,6 +108,40 @@ static const char *dt_fbt_refusal(dtrace_hdl_t *hdl, const dt_provider_t *provid
 	if (!state)
 		return "out of memory";
 	return state->reason[0] ? state->reason : NULL;
+}
+
+/* Functions that the kernel refuses although they are listed: a program runs within them
+ * (kernel: btf_id_deny of kernel/bpf/verifier.c). */
+static bool dt_fbt_is_denied(const char *name)
+{
+	static const char *const denied[] = {
+	    "__rcu_read_lock",	 "__rcu_read_unlock", "migrate_disable",	"migrate_enable",
+	    "preempt_count_add", "preempt_count_sub", "rcu_read_unlock_strict",
+	};
+
+	for (size_t i = 0; i < sizeof(denied) / sizeof(denied[0]); i++)
+		if (strcmp(denied[i], name) == 0)
+			return true;
+	return false;
+}
+
+const char *dt_fbt_refuses(dtrace_hdl_t *hdl, const char *function)
+{
+	const dt_fbtstate_t *state = dt_fbt_state(hdl, &dt_provider_fbt);
+	char words[160];
+
+	if (!state)
+		return "out of memory";
+	if (state->has_trampolines && dt_btf_function_id(hdl, function) &&
+	    !dt_fbt_is_denied(function))
+		return NULL;
+	if (state->has_trampolines)
+		snprintf(words, sizeof(words), "this kernel has no function %s that programs can be "
+			 "at", function);
+	else
+		snprintf(words, sizeof(words), "it takes a program at a function (%s), which this "
+			 "kernel does not allow: %s", function, strerror(state->error));
+	return dt_arena_strndup(hdl->arena, words, strlen(words));
 }
 
 /* ---- Functions ---------------------------------------------------------------------- */
@@ -152,21 +186,6 @@ static int dt_fbt_load(dtrace_hdl_t *hdl, dt_fbtlisting_t *listing)
 			listing->functions[listing->n++] = dt_fbt_cut(line);
 	qsort(listing->functions, listing->n, sizeof(*listing->functions), dt_fbt_compare);
 	return 0;
-}
-
-/* Functions that the kernel refuses although they are listed: a program runs within them
- * (kernel: btf_id_deny of kernel/bpf/verifier.c). */
-static bool dt_fbt_is_denied(const char *name)
-{
-	static const char *const denied[] = {
-	    "__rcu_read_lock",	 "__rcu_read_unlock", "migrate_disable",	"migrate_enable",
-	    "preempt_count_add", "preempt_count_sub", "rcu_read_unlock_strict",
-	};
-
-	for (size_t i = 0; i < sizeof(denied) / sizeof(denied[0]); i++)
-		if (strcmp(denied[i], name) == 0)
-			return true;
-	return false;
 }
 
 /* Notes of a function in BTF that a trampoline can be made for it. */

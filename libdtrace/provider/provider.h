@@ -31,6 +31,7 @@ typedef enum dt_argkind {
 		       * word at context + offset2 times scale */
 	DT_ARG_FUNCARG, /* argument offset of the kernel function that is entered or left */
 	DT_ARG_FUNCRET, /* what that function returns */
+	DT_ARG_FUNCREAD, /* kernel memory at offset2 from the pointer that FUNCARG gives */
 	DT_ARG_COOKIE, /* the number that the attachment was given */
 	DT_ARG_TASK,  /* the address of the current thread's task_struct */
 	DT_ARG_OFTASK, /* what is there at offset */
@@ -109,6 +110,8 @@ typedef struct dt_attachpoint {
 	uint64_t event;		 /* SAMPLE: its number, PERF_COUNT_* */
 	bool no_user, no_kernel; /* SAMPLE: what happens there does not count */
 	bool every_cpu;		 /* SAMPLE */
+	bool is_alone;		 /* the kernel's locks are held: no program of ours may be at
+				  * work below it on the CPU, which may need one of them */
 	bool is_return;		 /* UPROBE, FUNCTION, KPROBE: runs when the function returns */
 	uint32_t btf_id;	 /* FUNCTION: its number in the kernel's BTF; RAWTP: that of the
 				  * typedef of the tracepoint's functions, if not 0 */
@@ -199,6 +202,10 @@ extern const dt_provider_t dt_provider_dtrace, dt_provider_profile, dt_provider_
     dt_provider_sched, dt_provider_io, dt_provider_vminfo, dt_provider_sysinfo,
     dt_provider_lockstat, dt_provider_ip, dt_provider_tcp, dt_provider_udp, dt_provider_cpc,
     dt_provider_fbt;
+
+/* fbt.c. Why a BPF trampoline cannot be made for a function of the kernel: in the handle's
+ * arena or constant; NULL: it can. */
+const char *dt_fbt_refuses(dtrace_hdl_t *, const char *function);
 
 /*
  * Numbers of the probes that every handle can have: the first of each provider. They do not

@@ -8,6 +8,11 @@
  * system call that made it. So on-cpu is not fired for the first time that a thread of the
  * kernel's own comes on a CPU. Kernels before 6.16 do not have sched_exit_tp: the first
  * function is then finish_task_switch(), where a kprobe can be put if there are kprobes.
+ *
+ * No tracepoint names a thread as it is put on a run queue, or as its priority changes. The
+ * functions that do it for each class of threads are called by pointer, so they are there in
+ * every kernel; where programs are allowed at them they are enqueue and dequeue. change-pri is
+ * what sets a thread's nice value: other changes are not known before they have been checked.
  */
 #include <asm/unistd.h>
 
@@ -21,7 +26,16 @@
 #define CURRENT {.root = DT_TP_CURRENT}
 #define NUMBER {.root = DT_TP_REGS, .param = DT_ARCH_SYSCALL_NUMBER}
 
-#define NO_TASK "the kernel has no tracepoint that names the thread"
+/* Functions of a class: run queue, thread, flags. */
+#define CLASS(function, more)                                                              \
+	.trampoline = (function), .also = (more), .context = DT_CONTEXT_ANY,               \
+	.args = {{PARAM(1), TASK, LWP},                                                    \
+		 {PARAM(1), TASK, PROCESS},                                                \
+		 {DT_TP_M(0, "rq", "cpu"), "int", "cpuinfo_t *"},                          \
+		 {{.root = DT_TP_CONST}, "int", NULL}}
+/* Priorities below are of threads that have no nice value (kernel: MAX_RT_PRIO). */
+#define FIRST_NICE 100
+#define NICE_0 120
 #define NO_EXIT "kernels before 6.16 have no tracepoint at the end of a scheduling decision"
 /* As compilers name it when they have changed its parameters, or not. */
 #define SWITCHED "finish_task_switch"
@@ -72,6 +86,15 @@ static const dt_tpcondition_t is_old_tick[] = {
     {.nvalues = 0},
 };
 
+static const dt_tpcondition_t gets_nice[] = {
+    {.left = DT_TP_M(0, "task_struct", "prio"), .op = BPF_JSGE, .nvalues = 1,
+     .values = {FIRST_NICE}},
+    {.left = {.root = DT_TP_PARAM, .structure = "task_struct", .member = "static_prio",
+	      .value = -NICE_0},
+     .op = BPF_JNE, .right = PARAM(1)},
+    {.nvalues = 0},
+};
+
 #define BOTH(value) {{value, TASK, LWP}, {value, TASK, PROCESS}}
 
 static const dt_tpprobe_t dt_sched_table[] = {
@@ -99,9 +122,20 @@ static const dt_tpprobe_t dt_sched_table[] = {
      .context = DT_CONTEXT_ANY, .conditions = is_old_tick, .args = BOTH(CURRENT)},
     {.name = "wakeup", .tracepoint = "sched_waking", .minparams = 1,
      .context = DT_CONTEXT_ANY, .args = BOTH(PARAM(0))},
-    {.name = "change-pri", .missing = NO_TASK " of which the priority changes"},
-    {.name = "dequeue", .missing = NO_TASK " that is taken off a run queue"},
-    {.name = "enqueue", .missing = NO_TASK " that is put on a run queue"},
+    {.name = "change-pri", .trampoline = "set_user_nice", .conditions = gets_nice,
+     .args = {{PARAM(0), TASK, LWP},
+	      {PARAM(0), TASK, PROCESS},
+	      {{.root = DT_TP_PARAM, .param = 1, .value = NICE_0}, "int", NULL}}},
+    {.name = "dequeue", CLASS("dequeue_task_fair", false)},
+    {.name = "dequeue", CLASS("dequeue_task_rt", true)},
+    {.name = "dequeue", CLASS("dequeue_task_dl", true)},
+    {.name = "dequeue", CLASS("dequeue_task_stop", true)},
+    {.name = "dequeue", CLASS("dequeue_task_scx", true)},
+    {.name = "enqueue", CLASS("enqueue_task_fair", false)},
+    {.name = "enqueue", CLASS("enqueue_task_rt", true)},
+    {.name = "enqueue", CLASS("enqueue_task_dl", true)},
+    {.name = "enqueue", CLASS("enqueue_task_stop", true)},
+    {.name = "enqueue", CLASS("enqueue_task_scx", true)},
     {.name = "schedctl-nopreempt", .missing = "Linux has no preemption control"},
     {.name = "schedctl-preempt", .missing = "Linux has no preemption control"},
     {.name = "schedctl-yield", .missing = "Linux has no preemption control"},

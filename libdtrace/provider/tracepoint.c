@@ -149,8 +149,36 @@ static int dt_tp_packet(dtrace_hdl_t *hdl, const dt_tpvalue_t *value, dt_argsour
 	return 0;
 }
 
-static int dt_tp_source(dtrace_hdl_t *hdl, const dt_tpvalue_t *value, dt_type_t *const *params,
-			dt_argsource_t *source)
+/* The type of a function of the kernel; NULL: BTF does not have it. */
+static const dt_type_t *dt_tp_function(dtrace_hdl_t *hdl, const char *name)
+{
+	dt_type_t *type = dt_type_kernel_var(hdl, name);
+
+	if (type)
+		type = dt_type_resolve(hdl, type);
+	return type && type->kind == DT_K_FUNC ? type : NULL;
+}
+
+/* Argument of a function, or a member of what it points to. */
+static int dt_tp_funcarg(dtrace_hdl_t *hdl, const dt_tpvalue_t *value,
+			 dt_type_t *const *params, dt_argsource_t *source)
+{
+	dt_type_t *type = params[value->param];
+
+	source->kind = DT_ARG_FUNCARG;
+	source->offset = value->param;
+	if (value->structure) {
+		source->kind = DT_ARG_FUNCREAD;
+		if (dt_tp_member(hdl, value->structure, value->member, &source->offset2,
+				 &type) != 0)
+			return -1;
+	}
+	dt_tp_extend(hdl, source, type);
+	return 0;
+}
+
+static int dt_tp_source(dtrace_hdl_t *hdl, const dt_tpprobe_t *entry, const dt_tpvalue_t *value,
+			dt_type_t *const *params, dt_argsource_t *source)
 {
 	dt_type_t *type = NULL;
 
@@ -181,11 +209,17 @@ static int dt_tp_source(dtrace_hdl_t *hdl, const dt_tpvalue_t *value, dt_type_t 
 		source->kind = DT_ARG_KREAD;
 		source->offset = value->param;
 		return 0;
+	case DT_TP_RESULT:
+		source->kind = DT_ARG_FUNCRET;
+		dt_tp_extend(hdl, source, dt_tp_function(hdl, entry->trampoline)->ref);
+		return 0;
 	case DT_TP_PACKET:
 		return dt_tp_packet(hdl, value, source);
 	case DT_TP_PARAM:
 		break;
 	}
+	if (entry->trampoline)
+		return dt_tp_funcarg(hdl, value, params, source);
 	if (!value->structure) {
 		source->kind = DT_ARG_CTX;
 		source->offset = value->param * 8;
@@ -224,9 +258,10 @@ int dt_tracepoint_native_call(dtrace_hdl_t *hdl, dt_condition_t **condition)
 	return 0;
 }
 
-static int dt_tp_conditions(dtrace_hdl_t *hdl, const dt_tpcondition_t *from,
+static int dt_tp_conditions(dtrace_hdl_t *hdl, const dt_tpprobe_t *entry,
 			    dt_type_t *const *params, dt_attachpoint_t *attach)
 {
+	const dt_tpcondition_t *from = entry->conditions;
 	dt_condition_t **tail = &attach->conditions;
 
 	for (; from && from->left.root != DT_TP_NONE; from++) {
@@ -237,8 +272,8 @@ static int dt_tp_conditions(dtrace_hdl_t *hdl, const dt_tpcondition_t *from,
 		condition->op = from->op ? from->op : BPF_JEQ;
 		condition->nvalues = from->nvalues;
 		memcpy(condition->values, from->values, sizeof(condition->values));
-		if (dt_tp_source(hdl, &from->left, params, &condition->left) != 0 ||
-		    dt_tp_source(hdl, &from->right, params, &condition->right) != 0)
+		if (dt_tp_source(hdl, entry, &from->left, params, &condition->left) != 0 ||
+		    dt_tp_source(hdl, entry, &from->right, params, &condition->right) != 0)
 			return -1;
 		*tail = condition;
 		tail = &condition->next;
@@ -252,8 +287,14 @@ static int dt_tp_conditions(dtrace_hdl_t *hdl, const dt_tpcondition_t *from,
 /* Whether the running kernel has the tracepoint, or function, in this form. */
 static bool dt_tp_fits(dtrace_hdl_t *hdl, const dt_tpprobe_t *entry, dt_type_t *const **params)
 {
+	const dt_type_t *function;
 	uint32_t n = 0;
 
+	if (entry->trampoline) {
+		function = dt_tp_function(hdl, entry->trampoline);
+		*params = function ? (dt_type_t *const *)function->params : NULL;
+		return function && !dt_fbt_refuses(hdl, entry->trampoline);
+	}
 	if (entry->function)
 		return access(DT_TP_KPROBES, R_OK) == 0 &&
 		       dt_kernel_address(hdl, entry->function) != 0;
@@ -309,6 +350,16 @@ int dt_tptable_provide(dtrace_hdl_t *hdl, const dt_provider_t *provider,
 	return 0;
 }
 
+static void dt_tp_fill_function(dtrace_hdl_t *hdl, const dt_tpprobe_t *entry,
+				dt_attachpoint_t *attach)
+{
+	attach->kind = DT_ATTACH_FUNCTION;
+	attach->prog_type = BPF_PROG_TYPE_TRACING;
+	attach->target = entry->trampoline;
+	attach->is_return = entry->is_return;
+	attach->btf_id = dt_btf_function_id(hdl, entry->trampoline);
+}
+
 /* Fills the attach point as the entry says. */
 static int dt_tp_fill(dtrace_hdl_t *hdl, const dt_tpprobe_t *entry, dt_attachpoint_t *attach)
 {
@@ -324,10 +375,14 @@ static int dt_tp_fill(dtrace_hdl_t *hdl, const dt_tpprobe_t *entry, dt_attachpoi
 		    hdl, attach, &(dt_usersite_t){.path = entry->function});
 	}
 	attach->context = entry->context;
+	attach->is_alone = entry->is_alone;
+	if (entry->trampoline)
+		dt_tp_fill_function(hdl, entry, attach);
 	for (int i = 0; i < DT_TP_MAXARGS; i++)
-		if (dt_tp_source(hdl, &entry->args[i].value, params, &attach->args[i]) != 0)
+		if (dt_tp_source(hdl, entry, &entry->args[i].value, params,
+				 &attach->args[i]) != 0)
 			return -1;
-	return dt_tp_conditions(hdl, entry->conditions, params, attach);
+	return dt_tp_conditions(hdl, entry, params, attach);
 }
 
 static int dt_tp_types(dtrace_hdl_t *hdl, const dt_tpprobe_t *entry, dt_probe_t *probe)
@@ -358,6 +413,8 @@ static int dt_tp_form(dtrace_hdl_t *hdl, const dt_tpprobe_t *entry, dt_attachpoi
 	if (dt_tp_fill(hdl, entry, attach) != 0)
 		return -1;
 	for (entry++; entry->name && entry->also && strcmp(entry->name, name) == 0; entry++) {
+		if (entry->trampoline && dt_fbt_refuses(hdl, entry->trampoline))
+			continue;
 		attach->also = dt_tracepoint_attach(hdl, entry->tracepoint);
 		attach = attach->also;
 		if (!attach || dt_tp_fill(hdl, entry, attach) != 0)
@@ -384,14 +441,17 @@ int dt_tptable_describe(dtrace_hdl_t *hdl, dt_probe_t *probe)
 }
 
 /* Why the kernel has no form of the probe that the entry is the first of. */
-static const char *dt_tp_reason(const dt_tpprobe_t *entry)
+static const char *dt_tp_reason(dtrace_hdl_t *hdl, const dt_tpprobe_t *entry)
 {
-	const char *name = entry->name;
+	const char *name = entry->name, *reason = NULL;
 
-	for (; entry->name && strcmp(entry->name, name) == 0; entry++)
+	for (; entry->name && strcmp(entry->name, name) == 0; entry++) {
 		if (entry->missing)
 			return entry->missing;
-	return "the tracepoints of this kernel do not tell it";
+		if (entry->trampoline && !reason)
+			reason = dt_fbt_refuses(hdl, entry->trampoline);
+	}
+	return reason ? reason : "the tracepoints of this kernel do not tell it";
 }
 
 const char *dt_tptable_missing(dtrace_hdl_t *hdl, const dt_provider_t *provider,
@@ -401,7 +461,7 @@ const char *dt_tptable_missing(dtrace_hdl_t *hdl, const dt_provider_t *provider,
 		return NULL;
 	for (const dt_tpprobe_t *entry = provider->table; entry->name; entry = dt_tp_next(entry))
 		if (strcmp(entry->name, pattern->dtpd_name) == 0)
-			return dt_tp_choose(hdl, entry) ? NULL : dt_tp_reason(entry);
+			return dt_tp_choose(hdl, entry) ? NULL : dt_tp_reason(hdl, entry);
 	return NULL;
 }
 
@@ -419,7 +479,7 @@ int dt_tptable_lacks(dtrace_hdl_t *hdl, const dt_provider_t *provider,
 		if (!dt_glob(pattern->dtpd_name, entry->name) || dt_tp_choose(hdl, entry))
 			continue;
 		snprintf(desc.dtpd_name, sizeof(desc.dtpd_name), "%s", entry->name);
-		rv = f(hdl, &desc, dt_tp_reason(entry), arg);
+		rv = f(hdl, &desc, dt_tp_reason(hdl, entry), arg);
 	}
 	return rv;
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * tracepoint.h - what the providers over the kernel's tracepoints share: a table of probes
- * in terms of raw tracepoints, their parameters and the kernel's structures. Offsets are
+ * in terms of raw tracepoints, their parameters and the kernel's structures; or of functions,
+ * where no tracepoint tells of something and the kernel allows programs at them. Offsets are
  * those of the running kernel's BTF, looked up when a probe is enabled.
  */
 #ifndef DT_TRACEPOINT_H
@@ -30,6 +31,7 @@ int dt_tracepoint_native_call(dtrace_hdl_t *, dt_condition_t **);
 typedef enum dt_tproot {
 	DT_TP_NONE,
 	DT_TP_PARAM,   /* parameter number param */
+	DT_TP_RESULT,  /* what the function returns */
 	DT_TP_REGS,    /* word at offset param of the struct pt_regs that parameter 0 is */
 	DT_TP_CURRENT, /* the current thread's task_struct: no member of it */
 	DT_TP_TID,
@@ -69,13 +71,18 @@ typedef struct dt_tparg {
 /*
  * A probe of a table. Entries of one name that follow each other are other forms of it, for
  * other kernels: the first that the running kernel's tracepoints fit is taken. An entry
- * marked `also` adds a second place to the one before it.
+ * marked `also` adds a second place to the one before it; a function that the kernel has not
+ * is left out there.
  */
 typedef struct dt_tpprobe {
 	const char *name;
 	const char *tracepoint; /* NULL: no kernel has one: missing says so, or there is a */
 	const char *function; /* of the kernel, at whose entry the probe fires, by a kprobe:
 			       * no parameters are known of it */
+	const char *trampoline; /* of the kernel, at whose entry, or return, the probe fires,
+				 * by a BPF trampoline: the parameters are its own */
+	bool is_return;
+	bool is_alone;		/* see dt_attachpoint_t */
 	uint32_t minparams;	/* the tracepoint has at least as many */
 	bool also;
 	dt_context_t context;
@@ -94,7 +101,8 @@ enum {
 	DT_PROBE_IP = DT_PROBE_SYSINFO + DT_PROBE_TABLE,
 	DT_PROBE_TCP = DT_PROBE_IP + DT_PROBE_TABLE,
 	DT_PROBE_UDP = DT_PROBE_TCP + DT_PROBE_TABLE,
-	DT_PROBE_TABLES_END = DT_PROBE_UDP + DT_PROBE_TABLE
+	DT_PROBE_LOCKSTAT = DT_PROBE_UDP + DT_PROBE_TABLE,
+	DT_PROBE_TABLES_END = DT_PROBE_LOCKSTAT + DT_PROBE_TABLE
 };
 _Static_assert(DT_PROBE_TABLES_END <= DT_PROBE_SDT, "the tables' numbers reach into sdt's");
 

@@ -127,7 +127,7 @@ prebuild: $(B)/prebuilt/dtrace_async.node
 # of it.
 TEST_SRC := $(wildcard test/c/*_test.c)
 TEST_HELPERS := $(B)/test/victim $(B)/test/bpfids $(B)/test/static $(B)/test/typed \
-	$(B)/test/loader $(B)/test/mangled
+	$(B)/test/loader $(B)/test/mangled $(B)/test/contend
 TEST_BIN := $(TEST_SRC:test/c/%.c=$(B)/test/%) $(TEST_HELPERS) $(B)/test/liblate.so
 
 tests: $(TEST_BIN)

@@ -348,6 +348,16 @@ uint32_t dt_variable_size(dt_cgenv_t *, dt_type_t *);
 /* Whether a value of the type is bytes in memory: a struct, a union, an array. */
 bool dt_is_aggregate(dt_cg_t *, dt_type_t *);
 
+/* ---- wait.c -------------------------------------------------------------- */
+
+/* At the end of a wait, R1 being the context: R6 = its dt_wait_t, and R7 to R9 what is to be
+ * told of it; goes to none where its beginning was not noted. */
+void dt_gen_wait_ends(dt_cg_t *, int none);
+/* Tells it, once a level has been taken; uses R2, R3 and R9. */
+void dt_gen_wait_told(dt_cg_t *);
+/* dst = word n of it, from 1. */
+void dt_gen_wait_word(dt_cg_t *, uint32_t n, int dst);
+
 /* ---- plan.c -------------------------------------------------------------- */
 
 /* Fills a field for a value of the expression's type: sizes, alignment, encoding. */

@@ -86,6 +86,8 @@ typedef struct dt_cgenv {
 	uint32_t globals_offset, state_size; /* of global variables there; of all */
 	uint32_t self_size;  /* thread-local variables; 0: none */
 	uint32_t ontime_offset; /* their end, where vtimestamp's word may follow */
+	uint32_t wait_offset;	/* and after it a dt_kwait_t, if waits are told */
+	uint32_t waits_offset;	/* of dt_kwaits_t in a CPU's part of the state */
 	bool *has_address; /* by identifier order: scalars whose address is taken */
 	dt_agglayout_t *aggs;
 	uint32_t naggs, nkeyed;
@@ -98,6 +100,7 @@ typedef struct dt_cgenv {
 	uint32_t scratch_pad;  /* the largest copy to a place that is not constant */
 	bool needs_principal, needs_vtimestamp;
 	bool holds_locks; /* some program is one of those that are alone: dt_attachpoint_t */
+	bool needs_waits; /* some probe is the end of a wait for a lock */
 	dt_ecb_t **error_ecbs; /* ERROR's clauses */
 	uint32_t nerror_ecbs, error_ecb_capacity;
 } dt_cgenv_t;
@@ -126,6 +129,9 @@ int dt_codegen_program(dt_cgenv_t *, dt_program_t *);
 /* The program that switches a CPU's buffers, and the one that keeps time on CPU. */
 int dt_codegen_switch(dt_cgenv_t *, dt_emit_t *);
 int dt_codegen_ontime(dt_cgenv_t *, dt_emit_t *);
+
+/* wait.c. The program that notes when a wait for a lock begins. */
+int dt_codegen_wait(dt_cgenv_t *, dt_emit_t *);
 
 /*
  * watch.c. Programs that tell which processes may bring probes: of a watched process, or of

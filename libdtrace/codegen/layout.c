@@ -190,8 +190,13 @@ static int layout_aggs(dt_cgenv_t *env, dt_ecb_t **ecbs, uint32_t necbs)
 	env->entries_offset = DT_AGG_HEADS + (env->nkeyed ? env->nbuckets * 4 : 0);
 	env->near_size = env->nkeyed ? DT_AGG_NNEAR * 4 : 0;
 	env->cpu_size = (uint32_t)sizeof(dt_kcpu_t) + 2 * (env->fixed_size + env->near_size);
-	for (uint32_t i = 0; i < necbs; i++)
+	env->waits_offset = env->cpu_size;
+	for (uint32_t i = 0; i < necbs; i++) {
+		env->needs_waits |= ecbs[i]->attach->ends_wait;
 		env->holds_locks |= ecbs[i]->attach->is_alone;
+	}
+	if (env->needs_waits)
+		env->cpu_size += (uint32_t)sizeof(dt_kwaits_t);
 	if ((uint64_t)env->fixed_size + env->entries_offset > env->aggsize)
 		return dt_set_error(env->hdl, EDT_TOOLARGE,
 				    "aggsize (%u) is too small for the aggregations",
@@ -212,6 +217,8 @@ static dt_assoc_t *assoc_of(dt_cgenv_t *env, dt_ident_t *ident)
 #define VARIABLE_MAX (256u << 20)
 /* Of task storage: a u16 less the kernel's own words. */
 #define SELF_MAX (65535u - 128)
+/* What may follow the variables: vtimestamp's word, and a wait. */
+#define SELF_OURS (8 + (uint32_t)sizeof(dt_kwait_t))
 
 uint32_t dt_variable_size(dt_cgenv_t *env, dt_type_t *type)
 {
@@ -253,7 +260,7 @@ static void layout_assoc_use(dt_node_t *n, void *arg)
 
 static bool fits_in_self(const dt_cgenv_t *env, uint32_t size)
 {
-	return size <= SELF_VARIABLE_MAX && env->self_size + align8(size) + 8 <= SELF_MAX;
+	return size <= SELF_VARIABLE_MAX && env->self_size + align8(size) + SELF_OURS <= SELF_MAX;
 }
 
 static int layout_assoc(dt_cgenv_t *env, dt_ident_t *ident, uint32_t size)
@@ -346,6 +353,9 @@ static int layout_variables(dt_cgenv_t *env, dt_ecb_t **ecbs, uint32_t necbs)
 	env->ontime_offset = env->self_size;
 	if (env->needs_vtimestamp)
 		env->self_size += 8;
+	env->wait_offset = env->self_size;
+	if (env->needs_waits)
+		env->self_size += (uint32_t)sizeof(dt_kwait_t);
 	return 0;
 }
 

@@ -240,6 +240,14 @@ static void gen_activity_check(dt_cg_t *cg, int inactive)
 	dt_jump_imm(e, BPF_JNE, R2, DT_ACTIVITY_ACTIVE, inactive);
 }
 
+/* Goes to out unless some clause wants the probe whose key is in R6. */
+static void gen_wanted(dt_cg_t *cg, const dt_range_t *keys, uint32_t nkeys, int out)
+{
+	if (dt_emit_reads_frame(cg->e, DT_FRAME_KEY))
+		dt_store(cg->e, 8, FP, DT_FRAME_KEY, R6);
+	dt_gen_key_guard(cg->e, R6, keys, nkeys, out);
+}
+
 /* Whether some clause is not for all of the attach point's probes, or tells them apart. */
 static bool matters_which(const dt_cg_t *cg, const dt_range_t *keys, uint32_t nkeys)
 {
@@ -250,20 +258,16 @@ static bool matters_which(const dt_cg_t *cg, const dt_range_t *keys, uint32_t nk
 	return n < cg->program->attach->nprobes || dt_emit_reads_frame(cg->e, DT_FRAME_KEY);
 }
 
-/* Which probe it is, if the attach point has several: goes to out unless some clause wants
- * it. R1 is the context. */
+/* Which probe it is, if the attach point has several. R1 is the context. */
 static void gen_key(dt_cg_t *cg, const dt_range_t *keys, uint32_t nkeys, int out)
 {
-	dt_emit_t *e = cg->e;
 	const dt_argsource_t *key = &cg->program->attach->key;
 
 	if (is_word_of_context(key))
-		dt_load(e, 8, R6, R1, (int)key->offset);
+		dt_load(cg->e, 8, R6, R1, (int)key->offset);
 	else
 		dt_gen_argument(cg, key, R6);
-	if (dt_emit_reads_frame(e, DT_FRAME_KEY))
-		dt_store(e, 8, FP, DT_FRAME_KEY, R6);
-	dt_gen_key_guard(e, R6, keys, nkeys, out);
+	gen_wanted(cg, keys, nkeys, out);
 	if (matters_which(cg, keys, nkeys))
 		gen_conditions(cg, cg->program->attach->key_condition, out);
 }
@@ -281,7 +285,9 @@ static void gen_entry(dt_cg_t *cg, const dt_range_t *keys, uint32_t nkeys, int l
 	if (!cg->needs_cpu)
 		gen_activity_check(cg, out);
 	/* The key first: it is in R1's context, which the conditions do not leave there. */
-	if (attach->nkeys)
+	if (attach->ends_wait)
+		dt_gen_wait_ends(cg, out);
+	else if (attach->nkeys)
 		gen_key(cg, keys, nkeys, out);
 	gen_conditions(cg, attach->conditions, out);
 	if (cg->needs_cpu) {
@@ -289,6 +295,10 @@ static void gen_entry(dt_cg_t *cg, const dt_range_t *keys, uint32_t nkeys, int l
 		 * none goes on under an activity of before: see dtrace_stop(). */
 		gen_enter_cpu(cg, out, nested);
 		gen_activity_check(cg, leave);
+	}
+	if (attach->ends_wait) {
+		dt_gen_wait_told(cg);
+		gen_wanted(cg, keys, nkeys, leave);
 	}
 	if (cg->scratch_max) { /* R1 is the area */
 		dt_load(e, 4, R2, FP, DT_FRAME_CPU);

@@ -176,6 +176,9 @@ void dt_gen_argument(dt_cg_t *cg, const dt_argsource_t *s, int dst)
 		dt_call(e, BPF_FUNC_get_attach_cookie);
 		dt_mov(e, dst, R0);
 		break;
+	case DT_ARG_WAIT:
+		dt_gen_wait_word(cg, s->offset, dst);
+		break;
 	case DT_ARG_TASK:
 		dt_call(e, BPF_FUNC_get_current_task);
 		dt_mov(e, dst, R0);

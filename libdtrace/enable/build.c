@@ -433,6 +433,8 @@ void dt_build_reset(dt_enabling_t *en)
 	dt_programs_unload(en);
 	free(en->env.strings);
 	memset(&en->env, 0, sizeof(en->env));
+	for (int i = 0; i < DT_NHELPERS; i++)
+		en->helpers[i].name = NULL;
 	en->programs = NULL;
 	en->ecbs = NULL;
 	en->nprograms = en->program_capacity = 0;
@@ -460,6 +462,27 @@ static bool shows_users(const dt_enabling_t *en)
 			if (env->aggs[i].varid && is_of_user(env->aggs[i].keys[k].rec.dtrd_action))
 				return true;
 	return false;
+}
+
+static int generate_helpers(dt_enabling_t *en)
+{
+	dt_cgenv_t *env = &en->env;
+	dt_helperprogram_t *ontime = &en->helpers[DT_HELPER_ONTIME],
+			   *wait = &en->helpers[DT_HELPER_WAIT];
+
+	if (env->needs_vtimestamp) {
+		ontime->name = "dt_ontime";
+		ontime->tracepoint = "sched_switch";
+		if (dt_codegen_ontime(env, &ontime->code) != 0)
+			return -1;
+	}
+	if (env->needs_waits) {
+		wait->name = "dt_wait";
+		wait->tracepoint = "contention_begin";
+		if (dt_codegen_wait(env, &wait->code) != 0)
+			return -1;
+	}
+	return 0;
 }
 
 int dt_build(dtrace_hdl_t *hdl, dt_enabling_t *en)
@@ -494,5 +517,5 @@ int dt_build(dtrace_hdl_t *hdl, dt_enabling_t *en)
 			return -1;
 	if (dt_codegen_switch(env, &en->switch_code) != 0 || dt_follow_generate(hdl, en) != 0)
 		return -1;
-	return env->needs_vtimestamp ? dt_codegen_ontime(env, &en->ontime_code) : 0;
+	return generate_helpers(en);
 }

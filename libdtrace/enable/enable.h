@@ -50,6 +50,14 @@ typedef struct dt_span {
 	uint32_t from, to; /* bytes; END's goes on to the end */
 } dt_span_t;
 
+/* A program of our own at a tracepoint, on which what D programs know depends. */
+typedef enum dt_helper { DT_HELPER_ONTIME, DT_HELPER_WAIT, DT_NHELPERS } dt_helper_t;
+typedef struct dt_helperprogram {
+	const char *name, *tracepoint; /* NULL: it is not needed */
+	dt_emit_t code;
+	int fd, link;
+} dt_helperprogram_t;
+
 typedef struct dt_enabling {
 	dt_phase_t phase;
 	dt_arena_t *arena;
@@ -61,8 +69,9 @@ typedef struct dt_enabling {
 	uint32_t necbs, ecb_capacity;
 	uint32_t nepids;
 	dt_program_t *begin, *end;
-	dt_emit_t switch_code, ontime_code;
-	int switch_fd, ontime_fd, ontime_link;
+	dt_emit_t switch_code;
+	int switch_fd;
+	dt_helperprogram_t helpers[DT_NHELPERS];
 	int uprobe_multi; /* one attachment for many user probes: 1 yes, -1 no, 0 not known */
 	int kprobe_multi; /* the same for functions of the kernel */
 	int *maps; /* by dt_mapid_t; -1: not made */

@@ -31,7 +31,9 @@ static dt_enabling_t *enabling_of(dtrace_hdl_t *hdl)
 	}
 	en->arena = arena;
 	en->enabled_tail = &en->enabled;
-	en->switch_fd = en->ontime_fd = en->ontime_link = -1;
+	en->switch_fd = -1;
+	for (int i = 0; i < DT_NHELPERS; i++)
+		en->helpers[i].fd = en->helpers[i].link = -1;
 	hdl->enabling = en;
 	return en;
 }

@@ -97,6 +97,31 @@ _Static_assert(sizeof(dt_kcpu_t) == 128 && sizeof(dt_kstate_t) == 128,
 	       "a CPU's words share no cache line with another's");
 
 /*
+ * Waits for locks that have begun: codegen/wait.c. A CPU's follow its entries of aggregations:
+ * of those that spin there, and what a program has been told of the wait that has ended, its
+ * arguments from arg1 on. A thread's is in its storage.
+ */
+typedef struct dt_kspin {
+	uint64_t lock; /* 0: free */
+	uint64_t since;
+	uint64_t flags;
+} dt_kspin_t;
+
+typedef struct dt_kwaits {
+	dt_kspin_t spins[DT_NLEVELS];
+	uint64_t over[4]; /* DT_WAIT_WORDS */
+} dt_kwaits_t;
+
+typedef struct dt_kwait {
+	uint64_t lock;	 /* 0: it does not wait */
+	uint64_t since;
+	uint64_t asleep; /* since when; 0: it spins */
+	uint64_t slept;	 /* ns, before that */
+	uint64_t flags;
+	uint64_t holders; /* of a rw_semaphore when the wait began: its count */
+} dt_kwait_t;
+
+/*
  * Aggregation buffer: from offset DT_AGG_HEADS on nbuckets u32 heads of hash chains, then
  * entries as they are made: 0 is the place of none.
  */

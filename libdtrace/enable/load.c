@@ -167,41 +167,51 @@ int dt_programs_load(dtrace_hdl_t *hdl, dt_enabling_t *en)
 	if (load(hdl, en, &dt_own_kind, "dt_switch", &en->switch_code,
 		 &en->switch_fd) != 0 || dt_follow_load(hdl, en) != 0)
 		return -1;
-	if (!en->env.needs_vtimestamp)
-		return 0;
-	return load(hdl, en, &dt_own_kind, "dt_ontime", &en->ontime_code,
-		    &en->ontime_fd);
+	for (int i = 0; i < DT_NHELPERS; i++) {
+		dt_helperprogram_t *helper = &en->helpers[i];
+
+		if (helper->name && load(hdl, en, &dt_own_kind, helper->name, &helper->code,
+					 &helper->fd) != 0)
+			return -1;
+	}
+	return 0;
+}
+
+static void unload(int *fd, dt_emit_t *code)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+	dt_emit_free(code);
 }
 
 void dt_programs_unload(dt_enabling_t *en)
 {
-	for (uint32_t i = 0; i < en->nprograms; i++) {
-		dt_program_t *p = en->programs[i];
-
-		if (p->fd >= 0)
-			close(p->fd);
-		p->fd = -1;
-		dt_emit_free(&p->code);
-	}
-	if (en->switch_fd >= 0)
-		close(en->switch_fd);
-	if (en->ontime_fd >= 0)
-		close(en->ontime_fd);
-	en->switch_fd = en->ontime_fd = -1;
-	dt_emit_free(&en->switch_code);
-	dt_emit_free(&en->ontime_code);
+	for (uint32_t i = 0; i < en->nprograms; i++)
+		unload(&en->programs[i]->fd, &en->programs[i]->code);
+	unload(&en->switch_fd, &en->switch_code);
+	for (int i = 0; i < DT_NHELPERS; i++)
+		unload(&en->helpers[i].fd, &en->helpers[i].code);
 }
 
 /* ---- Attaching ------------------------------------------------------------------- */
 
-static int attach_rawtp(dtrace_hdl_t *hdl, dt_program_t *p)
+static int open_rawtp(dtrace_hdl_t *hdl, const char *tracepoint, int prog, int *link)
 {
-	int fd = bpf_raw_tracepoint_open(p->attach->target, p->fd);
+	int fd = bpf_raw_tracepoint_open(tracepoint, prog);
 
 	if (fd < 0)
 		return dt_set_error(hdl, EDT_ATTACH, "failed to attach to the tracepoint %s: %s",
-				    p->attach->target, strerror(-fd));
-	p->links[p->nlinks++] = fd;
+				    tracepoint, strerror(-fd));
+	*link = fd;
+	return 0;
+}
+
+static int attach_rawtp(dtrace_hdl_t *hdl, dt_program_t *p)
+{
+	if (open_rawtp(hdl, p->attach->target, p->fd, &p->links[p->nlinks]) != 0)
+		return -1;
+	p->nlinks++;
 	return 0;
 }
 
@@ -287,13 +297,11 @@ int dt_program_attach(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_program_t *p)
 
 int dt_programs_attach(dtrace_hdl_t *hdl, dt_enabling_t *en)
 {
-	if (en->ontime_fd >= 0) {
-		en->ontime_link = bpf_raw_tracepoint_open("sched_switch", en->ontime_fd);
-		if (en->ontime_link < 0)
-			return dt_set_error(hdl, EDT_ATTACH,
-					    "failed to attach to the tracepoint sched_switch: %s",
-					    strerror(-en->ontime_link));
-	}
+	for (int i = 0; i < DT_NHELPERS; i++)
+		if (en->helpers[i].fd >= 0 &&
+		    open_rawtp(hdl, en->helpers[i].tracepoint, en->helpers[i].fd,
+			       &en->helpers[i].link) != 0)
+			return -1;
 	for (uint32_t i = 0; i < en->nprograms; i++)
 		if (dt_program_attach(hdl, en, en->programs[i]) != 0)
 			return -1;
@@ -310,9 +318,11 @@ void dt_programs_detach(dt_enabling_t *en)
 {
 	for (uint32_t i = 0; i < en->nprograms; i++)
 		dt_program_detach(en->programs[i]);
-	if (en->ontime_link >= 0)
-		close(en->ontime_link);
-	en->ontime_link = -1;
+	for (int i = 0; i < DT_NHELPERS; i++) {
+		if (en->helpers[i].link >= 0)
+			close(en->helpers[i].link);
+		en->helpers[i].link = -1;
+	}
 }
 
 /* ---- Running programs of ours ------------------------------------------------------ */

@@ -39,6 +39,7 @@ typedef enum dt_argkind {
 	DT_ARG_KPC,   /* program counter at offset in the context when it is a kernel
 		       * address, otherwise 0 */
 	DT_ARG_UPC,   /* the same for a user address */
+	DT_ARG_WAIT,  /* word offset, from 1, of what is told where a wait ends: ends_wait */
 	DT_ARG_ERROR  /* ERROR's arguments: given by the program that faulted */
 } dt_argkind_t;
 
@@ -77,6 +78,22 @@ typedef enum dt_context {
 			 * this one has ended */
 } dt_context_t;
 
+/*
+ * Waits for locks, which are the keys of an attach point where they end. What is told of one:
+ * how long it took (ns), or, of ERROR, the error; of readers' and writers' locks whether a reader
+ * waited; of RW_BLOCK whether a writer held it when that began, and how many readers.
+ */
+typedef enum dt_wait {
+	DT_WAIT_ADAPTIVE_BLOCK, /* a thread has slept for a mutex */
+	DT_WAIT_ADAPTIVE_SPIN,	/* has not */
+	DT_WAIT_ADAPTIVE_ERROR, /* has given up */
+	DT_WAIT_SPIN,		/* for a spin lock */
+	DT_WAIT_RW_BLOCK,	/* for a rw_semaphore */
+	DT_WAIT_RW_SPIN,	/* for a rwlock_t */
+	DT_NWAITS
+} dt_wait_t;
+#define DT_WAIT_WORDS 4
+
 typedef enum dt_attachkind {
 	DT_ATTACH_SELF,	  /* run by the library itself: BEGIN, END */
 	DT_ATTACH_ERROR,  /* compiled into the programs that can fault */
@@ -110,6 +127,7 @@ typedef struct dt_attachpoint {
 	uint64_t event;		 /* SAMPLE: its number, PERF_COUNT_* */
 	bool no_user, no_kernel; /* SAMPLE: what happens there does not count */
 	bool every_cpu;		 /* SAMPLE */
+	bool ends_wait;		 /* RAWTP contention_end: the keys are dt_wait_t */
 	bool is_alone;		 /* the kernel's locks are held: no program of ours may be at
 				  * work below it on the CPU, which may need one of them */
 	bool is_return;		 /* UPROBE, FUNCTION, KPROBE: runs when the function returns */

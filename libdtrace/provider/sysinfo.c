@@ -44,6 +44,20 @@ static const dt_tpcondition_t becomes_idle[] = {
     {.nvalues = 0},
 };
 
+/* Flags of a wait for a rw_semaphore, LCB_F_READ and LCB_F_WRITE of the kernel's
+ * include/trace/events/lock.h; those of other locks have more. */
+static const dt_tpcondition_t reader_waits[] = {
+    {.left = PARAM(1), .nvalues = 1, .values = {2}},
+    {.nvalues = 0},
+};
+static const dt_tpcondition_t writer_waits[] = {
+    {.left = PARAM(1), .nvalues = 1, .values = {4}},
+    {.nvalues = 0},
+};
+#define SEMAPHORE                                                                          \
+	.tracepoint = "contention_begin", .minparams = 2, .context = DT_CONTEXT_ANY,       \
+	.is_alone = true
+
 static const dt_tpprobe_t dt_sysinfo_table[] = {
     {.name = "cpumigrate", .tracepoint = "sched_migrate_task", .minparams = 1,
      .context = DT_CONTEXT_ANY, .args = ONE},
@@ -51,6 +65,8 @@ static const dt_tpprobe_t dt_sysinfo_table[] = {
      .conditions = becomes_idle, .args = ONE},
     {.name = "nthreads", .tracepoint = "sched_process_fork", .args = ONE},
     {.name = "pswitch", .tracepoint = "sched_switch", .args = ONE},
+    {.name = "rw_rdfails", SEMAPHORE, .conditions = reader_waits, .args = ONE},
+    {.name = "rw_wrfails", SEMAPHORE, .conditions = writer_waits, .args = ONE},
     {.name = "readch", .tracepoint = "sys_exit", .minparams = 2, .conditions = has_read,
      .args = BYTES},
     {.name = "sysexec", .tracepoint = "sys_enter", .minparams = 2, .conditions = enters_exec,
@@ -72,8 +88,7 @@ static const dt_tpprobe_t dt_sysinfo_table[] = {
     {.name = "modload", .missing = NOT_TOLD},	{.name = "modunload", .missing = NOT_TOLD},
     {.name = "mutex_adenters", .missing = NOT_TOLD}, {.name = "namei", .missing = NOT_TOLD},
     {.name = "phread", .missing = NOT_TOLD},	{.name = "phwrite", .missing = NOT_TOLD},
-    {.name = "procovf", .missing = NOT_TOLD},	{.name = "rw_rdfails", .missing = NOT_TOLD},
-    {.name = "rw_wrfails", .missing = NOT_TOLD}, {.name = "sysfork", .missing = NOT_TOLD},
+    {.name = "procovf", .missing = NOT_TOLD},	{.name = "sysfork", .missing = NOT_TOLD},
     {.name = "sysvfork", .missing = NOT_TOLD},	{.name = "trap", .missing = NOT_TOLD},
     {.name = "ufsdirblk", .missing = NOT_TOLD}, {.name = "ufsiget", .missing = NOT_TOLD},
     {.name = "ufsinopage", .missing = NOT_TOLD}, {.name = "ufsipage", .missing = NOT_TOLD},

@@ -324,6 +324,17 @@ static const dt_tpprobe_t *dt_tp_next(const dt_tpprobe_t *entry)
 	return entry;
 }
 
+/* The attach point that all probes of the provider share that are ends of waits. */
+static dt_attachpoint_t *dt_tp_waits(dtrace_hdl_t *hdl, const dt_provider_t *provider,
+				     const char *tracepoint)
+{
+	dt_attachpoint_t **waits = dt_provider_state(hdl, provider, sizeof(*waits));
+
+	if (waits && !*waits)
+		*waits = dt_tracepoint_attach(hdl, tracepoint);
+	return waits ? *waits : NULL;
+}
+
 int dt_tptable_provide(dtrace_hdl_t *hdl, const dt_provider_t *provider,
 		       const dtrace_probedesc_t *pattern)
 {
@@ -341,12 +352,26 @@ int dt_tptable_provide(dtrace_hdl_t *hdl, const dt_provider_t *provider,
 		form = dt_tp_choose(hdl, entry);
 		if (!form)
 			continue;
-		attach = dt_tracepoint_attach(hdl, form->tracepoint);
+		attach = form->ends_wait ? dt_tp_waits(hdl, provider, form->tracepoint)
+					 : dt_tracepoint_attach(hdl, form->tracepoint);
 		if (!attach ||
 		    !dt_probe_add_numbered(hdl, provider->first + (dtrace_id_t)(entry - table),
-					   provider, DT_TP_MODULE, "", entry->name, attach, 0))
+					   provider, DT_TP_MODULE, "", entry->name, attach,
+					   form->ends_wait ? form->wait : 0))
 			return -1;
 	}
+	return 0;
+}
+
+/* The end of a wait: the lock, and what has been noted of the wait. */
+static int dt_tp_fill_wait(dt_attachpoint_t *attach)
+{
+	attach->ends_wait = attach->is_alone = true;
+	attach->nkeys = DT_NWAITS;
+	attach->key = (dt_argsource_t){.kind = DT_ARG_WAIT};
+	attach->args[0] = (dt_argsource_t){.kind = DT_ARG_CTX};
+	for (uint32_t i = 1; i <= DT_WAIT_WORDS; i++)
+		attach->args[i] = (dt_argsource_t){.kind = DT_ARG_WAIT, .offset = i};
 	return 0;
 }
 
@@ -376,6 +401,8 @@ static int dt_tp_fill(dtrace_hdl_t *hdl, const dt_tpprobe_t *entry, dt_attachpoi
 	}
 	attach->context = entry->context;
 	attach->is_alone = entry->is_alone;
+	if (entry->ends_wait)
+		return dt_tp_fill_wait(attach);
 	if (entry->trampoline)
 		dt_tp_fill_function(hdl, entry, attach);
 	for (int i = 0; i < DT_TP_MAXARGS; i++)

@@ -85,6 +85,8 @@ typedef struct dt_tpprobe {
 	bool is_alone;		/* see dt_attachpoint_t */
 	uint32_t minparams;	/* the tracepoint has at least as many */
 	bool also;
+	bool ends_wait;		/* of args only the types are to be said */
+	dt_wait_t wait;
 	dt_context_t context;
 	const dt_tpcondition_t *conditions; /* up to one without a left side */
 	dt_tparg_t args[DT_TP_MAXARGS];

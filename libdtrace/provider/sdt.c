@@ -21,6 +21,8 @@
 #include "provider/tracepoint.h"
 
 #define DT_RAWTP_MODULE "vmlinux"
+/* Tracepoints where the kernel waits for a lock, or has just got it. */
+#define DT_TP_CONTENTION "contention_"
 
 /* The lines "group:event" that tracefs lists the events by, cut at the colon. */
 typedef struct dt_tpgroup {
@@ -112,6 +114,7 @@ static int dt_tp_add(dtrace_hdl_t *hdl, const char *event, uint32_t btf_id, void
 	if (!attach)
 		return -1;
 	attach->btf_id = btf_id;
+	attach->is_alone = strncmp(event, DT_TP_CONTENTION, strlen(DT_TP_CONTENTION)) == 0;
 	return dt_probe_add_numbered(hdl, id, provider, module, "", event, attach, 0)
 		   ? 0
 		   : -1;

@@ -245,6 +245,25 @@ describe('pid', options, () => {
 		['10 10 3628800']);
 	});
 
+	test('returns of all functions leave the program as it is', async () => {
+		const lines = await trace(
+			'pid$target:::return { @[probefunc == "main"] = count(); }' +
+			'syscall::umask:entry /pid == $target/ { printf("umask %d\\n", arg0); }' +
+			'END { printa("%d %@d\\n", @); }', `${command.victim} umask 2`);
+
+		assert.deepStrictEqual(lines.slice(0, 2), ['umask 2', 'umask 1']);
+		assert.ok(lines.includes('1 1'), lines.join());
+	});
+
+	test('what is not called has no return', async () => {
+		const names = (await list('pid$target:::return', ['-c', `${command.victim} umask 0`]))
+			.map((probe) => probe.function);
+
+		assert.ok(names.includes('main'));
+		for (const name of ['_start', '__start_context', '_dl_runtime_resolve_xsavec'])
+			assert.ok(!names.includes(name), name);
+	});
+
 	test('instructions are probes by their offset', async () => {
 		const names = (await list('pid$target:a.out:add:', ['-c', `${program} 1`]))
 			.map((probe) => probe.name);

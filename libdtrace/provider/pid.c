@@ -56,6 +56,7 @@ typedef struct dt_pidwalk {
 	/* The file at hand. */
 	const char *module, *alias, *path;
 	int fd; /* -1: not opened */
+	uint64_t start; /* where the kernel enters it; UINT64_MAX: nowhere */
 	dt_userfunc_t pending; /* the latest function that matches; name NULL: none */
 } dt_pidwalk_t;
 
@@ -172,6 +173,18 @@ static bool dt_pid_means_offsets(const dtrace_probedesc_t *pattern)
 	return strspn(name, "0123456789abcdef") == strlen(name);
 }
 
+/*
+ * Whether the function finds an address to return to where calls leave it, which the kernel's
+ * probe of a return replaces. Where the program begins argc is there; what resolves symbols
+ * lazily is jumped to with its arguments there, and __start_context with a context.
+ */
+static bool dt_pid_is_called(const dt_pidwalk_t *walk, const dt_userfunc_t *function)
+{
+	return function->position != walk->start &&
+	       strncmp(function->name, "_dl_runtime_", strlen("_dl_runtime_")) != 0 &&
+	       strcmp(function->name, "__start_context") != 0;
+}
+
 static int dt_pid_add_function(dt_pidwalk_t *walk, const dt_userfunc_t *function)
 {
 	const char *pattern = walk->pattern->dtpd_name;
@@ -183,7 +196,7 @@ static int dt_pid_add_function(dt_pidwalk_t *walk, const dt_userfunc_t *function
 		return -1;
 	if (function->size == 0)
 		return 0;
-	if (is_traceable && dt_glob(pattern, DT_PID_RETURN) &&
+	if (is_traceable && dt_glob(pattern, DT_PID_RETURN) && dt_pid_is_called(walk, function) &&
 	    dt_pid_add(walk, walk->state->result, function->name, DT_PID_RETURN,
 		       function->position) != 0)
 		return -1;
@@ -256,6 +269,8 @@ static int dt_pid_visit_file(dtrace_hdl_t *hdl, const dt_userfile_t *file, void 
 	if (!walk->path)
 		return dt_set_errno(hdl, EDT_NOMEM);
 	walk->fd = -1;
+	if (!dt_symtab_entry(symtab, &walk->start))
+		walk->start = UINT64_MAX;
 	rv = dt_symtab_functions(symtab, dt_pid_visit_function, walk);
 	if (rv == 0)
 		rv = dt_pid_flush(walk);

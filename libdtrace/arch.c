@@ -232,6 +232,26 @@ bool dt_arch_insn_traceable(const uint8_t *code, size_t size)
 	return true;
 }
 
+/* A jump on a condition may stay, and where one goes that reads its target is not known. */
+bool dt_arch_insn_leaves(const uint8_t *code, size_t size, size_t at)
+{
+	size_t end = at + dt_arch_insn_length(code + at, size - at);
+	int32_t distance;
+
+	while (at < end && (code[at] == 0xf2 || code[at] == 0xf3)) /* bnd, rep */
+		at++;
+	if (at >= end)
+		return false;
+	if (code[at] == 0xeb) {
+		distance = (int8_t)code[at + 1];
+	} else if (code[at] == 0xe9) {
+		memcpy(&distance, code + at + 1, sizeof(distance));
+	} else {
+		return code[at] == 0xc3 || code[at] == 0xc2;
+	}
+	return distance < 0 ? end < (size_t)-(int64_t)distance : (size_t)distance >= size - end;
+}
+
 /*
  * Places of arguments: System V ABI for x86-64, section 3.2.3. A structure of up to 16 bytes
  * goes as its two halves would by themselves, if registers are left for both; a larger one,

@@ -28,6 +28,8 @@
  *	dt_arch_insn_length()	bytes of the machine instruction at the start of a code of so
  *				many bytes; 0: not a valid one
  *	dt_arch_insn_traceable()	whether the kernel can put a breakpoint in its place
+ *	dt_arch_insn_leaves()	whether the instruction at an offset of a function's code ends
+ *				it: a return, or a jump to a place outside of it
  *	dt_arch_call_begin(), dt_arch_call_pass()	where a function's arguments are
  */
 #ifndef DT_ARCH_H
@@ -42,6 +44,7 @@
 int dt_arch_register(const char *name, size_t length);
 size_t dt_arch_insn_length(const uint8_t *code, size_t size);
 bool dt_arch_insn_traceable(const uint8_t *code, size_t size);
+bool dt_arch_insn_leaves(const uint8_t *code, size_t size, size_t at);
 
 /* What a value is made of that a function is given or returns: by which it has its place. */
 enum {

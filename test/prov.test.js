@@ -255,22 +255,55 @@ describe('pid', options, () => {
 		assert.ok(lines.includes('1 1'), lines.join());
 	});
 
-	test('what is not called has no return', async () => {
-		const names = (await list('pid$target:::return', ['-c', `${command.victim} umask 0`]))
-			.map((probe) => probe.function);
+	test('a return tells by which instruction', async () => {
+		const [place, atPlace] = await trace(
+			'pid$target:static:add:return { printf("%x\\n", arg0); }', `${program} 2`);
 
-		assert.ok(names.includes('main'));
-		for (const name of ['_start', '__start_context', '_dl_runtime_resolve_xsavec'])
-			assert.ok(!names.includes(name), name);
+		assert.strictEqual(atPlace, place);
+		assert.deepStrictEqual(await trace(
+			`pid$target:static:add:${place} { @["at"] = count(); }` +
+			'pid$target:static:add:return { @["returned"] = count(); }' +
+			'END { printa("%s %@d\\n", @); }', `${program} 3`),
+		['at 3', 'returned 3']);
+	});
+
+	test('a function that ends by a jump to another returns as it jumps', async () => {
+		assert.deepStrictEqual(await trace(
+			'pid$target:static:leave:entry { self->in = 1; }' +
+			'pid$target:static:leave:return, pid$target:static:last:entry ' +
+			'/self->in/ { printf("%s %s\\n", probefunc, probename); }', `${program} 1`),
+		['leave return', 'last entry']);
+	});
+
+	test('a thread that ends unwinds its stack through functions whose return is traced', async () => {
+		assert.deepStrictEqual(await trace(
+			'pid$target:static:unwind:, pid$target:static:thread: ' +
+			'/probename == "entry" || probename == "return"/ ' +
+			'{ @[probefunc, probename] = count(); }' +
+			'proc:::exit /pid == $target/ { printf("%d\\n", args[0]); }' +
+			'END { printa("%s %s %@d\\n", @); }', `${program} 1`),
+		['1', 'thread entry 1', 'unwind entry 1']);
+	});
+
+	test('an object is meant by less of its version, and has one name', async () => {
+		const names = async (object) => new Set((await list(`pid$target:${object}::entry`,
+		    ['-c', process.execPath])).map((probe) => probe.module));
+		const [whole, ...others] = [...await names('libstdc++')];
+
+		assert.match(whole, /^libstdc\+\+\.so\.6\./);
+		assert.deepStrictEqual(others, []);
+		for (const object of ['libstdc++.so', 'libstdc++.so.6', 'libstdc*'])
+			assert.deepStrictEqual([...await names(object)], [whole]);
+		assert.strictEqual((await names('libstdc++.so.5')).size, 0);
 	});
 
 	test('instructions are probes by their offset', async () => {
 		const names = (await list('pid$target:a.out:add:', ['-c', `${program} 1`]))
 			.map((probe) => probe.name);
 
-		assert.deepStrictEqual(names.slice(0, 3), ['entry', 'return', '0']);
-		assert.ok(names.length > 4);
-		const second = names[3];
+		assert.deepStrictEqual(names.slice(0, 2), ['entry', '0']);
+		assert.ok(names.length > 4 && names.includes('return'));
+		const second = names[2];
 
 		assert.deepStrictEqual(await trace(
 			`pid$target:a.out:add:${second} { @[probename] = count(); }` +

@@ -197,6 +197,8 @@ void dt_gen_argument(dt_cg_t *cg, const dt_argsource_t *s, int dst)
 		dt_alu_imm(e, BPF_MOV, dst, 0);
 		break;
 	}
+	if (s->shift)
+		dt_alu_imm(e, BPF_RSH, dst, s->shift);
 	if (s->size && s->size < 8 && (s->is_signed || s->kind != DT_ARG_OFTASK))
 		dt_extend(e, dst, s->size, s->is_signed);
 	if (s->is_negated)

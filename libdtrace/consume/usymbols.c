@@ -563,20 +563,38 @@ const dt_symtab_t *dt_userfile_symtab(const dt_userfile_t *file)
 	return object->symtab;
 }
 
+/* The file's path without links, as /proc/PID/maps will have it. */
+static bool real_path(const char *path, char *real, size_t size, struct stat *st)
+{
+	int fd = open(path, O_PATH | O_CLOEXEC);
+	char link[32];
+	ssize_t n = -1;
+
+	if (fd < 0)
+		return false;
+	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
+	if (fstat(fd, st) == 0)
+		n = readlink(link, real, size - 1);
+	close(fd);
+	if (n > 0)
+		real[n] = '\0';
+	return n > 0;
+}
+
 /* A library that is not mapped yet. */
 static int visit_library(const char *name, void *arg)
 {
+	char path[PATH_MAX + 64], real[PATH_MAX];
 	filewalk_t *walk = arg;
-	char path[PATH_MAX + 64];
 	userobj_t *object;
 	struct stat st;
 
 	snprintf(path, sizeof(path), "/proc/%d/root%s", (int)walk->pid, name);
-	if (stat(path, &st) != 0)
+	if (!real_path(path, real, sizeof(real), &st))
 		return 0;
 	object = find_object(dt_symbols(walk->hdl)->user,
 			     (uint64_t)major(st.st_dev) << 32 | minor(st.st_dev), st.st_ino,
-			     name);
+			     real);
 	return object != NULL ? visit_file(walk, object, path) : 0;
 }
 

@@ -91,7 +91,7 @@ static int link_sites(dt_kproberun_t *run, uint32_t from, uint32_t n)
 		const char *name = run->sites[from + i]->path, *colon = strchr(name, ':');
 
 		run->names[i] = colon ? colon + 1 : name;
-		run->cookies[i] = run->sites[from + i]->key;
+		run->cookies[i] = dt_place_cookie(run->sites[from + i]);
 	}
 	return link_multi(run->program->fd, is_return, run->names, run->cookies, n);
 }

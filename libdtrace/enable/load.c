@@ -107,7 +107,7 @@ static const char *program_name(const dt_program_t *p)
 	case DT_ATTACH_FUNCTION:
 		return p->attach->target;
 	case DT_ATTACH_UPROBE:
-		return p->attach->is_return ? "dt_uretprobe" : "dt_uprobe";
+		return "dt_uprobe";
 	case DT_ATTACH_KPROBE:
 		return p->attach->is_return ? "dt_kretprobe" : "dt_kprobe";
 	default:

@@ -54,9 +54,14 @@ int dt_place_pmu(const char *path)
 	return atoi(text);
 }
 
+uint64_t dt_place_cookie(const dt_usersite_t *site)
+{
+	return (uint64_t)site->detail << 32 | site->key;
+}
+
 int dt_place_link(int prog, struct perf_event_attr *attr, const dt_usersite_t *site)
 {
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .perf_event.bpf_cookie = site->key);
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .perf_event.bpf_cookie = dt_place_cookie(site));
 	/* An event for all processes is one on a CPU; its program runs on any. */
 	int event = (int)syscall(SYS_perf_event_open, attr, site->pid ? site->pid : -1,
 				 site->pid ? -1 : 0, -1, PERF_FLAG_FD_CLOEXEC);

@@ -19,6 +19,8 @@ int dt_place_feature(enum bpf_attach_type);
 uint32_t dt_places_wanted(const dt_program_t *, dt_usersite_t **sites, bool *wanted);
 /* The number that perf_event_open() knows such probes by, from a file; negative: -errno. */
 int dt_place_pmu(const char *path);
+/* By what a program knows at which of its places it runs: the key, and the detail above it. */
+uint64_t dt_place_cookie(const dt_usersite_t *);
 /* The program at one place, which the event describes: a descriptor of the link, or -errno.
  */
 int dt_place_link(int prog_fd, struct perf_event_attr *, const dt_usersite_t *);

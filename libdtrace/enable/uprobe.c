@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * uprobe.c - programs at places in user programs. A program may have thousands of them, all
- * told apart by the attachment's cookie, which is the probe's key.
+ * told apart by the attachment's cookie, which has the probe's key.
  *
  * Kernels from 6.10 on attach a program to many places of one file at once
  * (BPF_TRACE_UPROBE_MULTI; it is there since 6.6, but filtered by thread before). With
@@ -24,7 +24,6 @@
 
 /* Of <linux/bpf.h>, where that is older than the kernel. */
 #define DT_BPF_TRACE_UPROBE_MULTI 48
-#define DT_BPF_F_UPROBE_MULTI_RETURN 1u
 
 #define DT_UPROBE_PMU "/sys/bus/event_source/devices/uprobe/type"
 #define DT_UPROBE_SEMAPHORE_SHIFT 32 /* of its offset in the event's config */
@@ -39,9 +38,8 @@ typedef struct dt_multiattr {
 /* ---- Many at once ---------------------------------------------------------------- */
 
 /* A descriptor of the link, or -errno. */
-static int link_multi(int prog, const char *path, pid_t pid, bool is_return,
-		      const uint64_t *offsets, const uint64_t *semaphores,
-		      const uint64_t *cookies, uint32_t n)
+static int link_multi(int prog, const char *path, pid_t pid, const uint64_t *offsets,
+		      const uint64_t *semaphores, const uint64_t *cookies, uint32_t n)
 {
 	dt_multiattr_t attr = {
 	    .prog_fd = (uint32_t)prog,
@@ -51,7 +49,6 @@ static int link_multi(int prog, const char *path, pid_t pid, bool is_return,
 	    .ref_ctr_offsets = (uintptr_t)semaphores,
 	    .cookies = (uintptr_t)cookies,
 	    .count = n,
-	    .multi_flags = is_return ? DT_BPF_F_UPROBE_MULTI_RETURN : 0,
 	    .pid = (uint32_t)pid,
 	};
 	long fd = syscall(SYS_bpf, BPF_LINK_CREATE, &attr, sizeof(attr));
@@ -71,8 +68,8 @@ static bool probe_multi(void)
 
 	if (fd < 0)
 		return false;
-	works = link_multi(fd, "/", 0, false, &offset, NULL, NULL, 1) == -EBADF &&
-		link_multi(fd, "/", -1, false, &offset, NULL, NULL, 1) == -EINVAL;
+	works = link_multi(fd, "/", 0, &offset, NULL, NULL, 1) == -EBADF &&
+		link_multi(fd, "/", -1, &offset, NULL, NULL, 1) == -EINVAL;
 	close(fd);
 	return works;
 }
@@ -87,12 +84,12 @@ int dt_uprobe_attach_type(dt_enabling_t *en)
 /* ---- One by one ------------------------------------------------------------------ */
 
 /* A descriptor of the link, or -errno. */
-static int link_one(int prog, int pmu, const dt_usersite_t *site, bool is_return)
+static int link_one(int prog, int pmu, const dt_usersite_t *site)
 {
 	struct perf_event_attr attr = {
 	    .type = (uint32_t)pmu,
 	    .size = sizeof(attr),
-	    .config = is_return | site->semaphore << DT_UPROBE_SEMAPHORE_SHIFT,
+	    .config = site->semaphore << DT_UPROBE_SEMAPHORE_SHIFT,
 	    .config1 = (uintptr_t)site->path,
 	    .config2 = site->offset,
 	};
@@ -102,14 +99,13 @@ static int link_one(int prog, int pmu, const dt_usersite_t *site, bool is_return
 
 int dt_uprobe_attach(dt_enabling_t *en, int prog_fd, const dt_usersite_t *site)
 {
-	const uint64_t cookie = site->key;
+	const uint64_t cookie = dt_place_cookie(site);
 	int pmu;
 
 	if (dt_uprobe_attach_type(en) != 0)
-		return link_multi(prog_fd, site->path, site->pid, false, &site->offset, NULL,
-				  &cookie, 1);
+		return link_multi(prog_fd, site->path, site->pid, &site->offset, NULL, &cookie, 1);
 	pmu = dt_place_pmu(DT_UPROBE_PMU);
-	return pmu < 0 ? pmu : link_one(prog_fd, pmu, site, false);
+	return pmu < 0 ? pmu : link_one(prog_fd, pmu, site);
 }
 
 /* ---- A program's places ------------------------------------------------------------ */
@@ -129,17 +125,17 @@ typedef struct dt_siterun {
 static int link_sites(dt_siterun_t *run, uint32_t from, uint32_t n)
 {
 	const dt_usersite_t *first = run->sites[from];
-	bool is_return = run->program->attach->is_return, has_semaphore = false;
+	bool has_semaphore = false;
 
 	if (run->pmu > 0)
-		return link_one(run->program->fd, run->pmu, first, is_return);
+		return link_one(run->program->fd, run->pmu, first);
 	for (uint32_t i = 0; i < n; i++) {
 		run->offsets[i] = run->sites[from + i]->offset;
 		run->semaphores[i] = run->sites[from + i]->semaphore;
-		run->cookies[i] = run->sites[from + i]->key;
+		run->cookies[i] = dt_place_cookie(run->sites[from + i]);
 		has_semaphore |= run->semaphores[i] != 0;
 	}
-	return link_multi(run->program->fd, first->path, first->pid, is_return, run->offsets,
+	return link_multi(run->program->fd, first->path, first->pid, run->offsets,
 			  has_semaphore ? run->semaphores : NULL, run->cookies, n);
 }
 

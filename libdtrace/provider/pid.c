@@ -4,7 +4,8 @@
  * every object of the process, and every instruction of it by its offset.
  *
  *	pid1203:libc.so.6:malloc:entry		arg0 ... the function's arguments
- *	pid1203:libc.so.6:malloc:return		arg1 what it returns
+ *	pid1203:libc.so.6:malloc:return		arg0 the offset of the instruction that returns,
+ *						arg1 what it returns
  *						args[] the parameters, typed (types/dwarfcall.c)
  *	pid1203:a.out:main:1f			the instruction at main+0x1f
  *
@@ -15,7 +16,12 @@
  *
  * All entries and instructions of a handle are one attach point, all returns another. A
  * breakpoint amid an instruction would wreck the process, so offsets are checked against the
- * code; the few instructions that the kernel cannot replace have no probes. The kernel does not tell by which instruction a function returns: arg0 of return is 0.
+ * code; the few instructions that the kernel cannot replace have no probes.
+ *
+ * A return has a breakpoint at each instruction that leaves the function, whose offset is
+ * arg0. The kernel's own probe of returns, which puts another address in the place of that
+ * to return to, would do with one; but whoever looks at the stack finds that address: who
+ * unwinds it for an exception ends the process, and so does a function that was not called.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -56,7 +62,6 @@ typedef struct dt_pidwalk {
 	/* The file at hand. */
 	const char *module, *alias, *path;
 	int fd; /* -1: not opened */
-	uint64_t start; /* where the kernel enters it; UINT64_MAX: nowhere */
 	dt_userfunc_t pending; /* the latest function that matches; name NULL: none */
 } dt_pidwalk_t;
 
@@ -70,6 +75,9 @@ static dt_attachpoint_t *dt_pid_attach(dtrace_hdl_t *hdl, bool is_return)
 		return NULL;
 	attach->kind = DT_ATTACH_UPROBE;
 	attach->context = DT_CONTEXT_USER;
+	attach->is_return = false;
+	if (is_return)
+		attach->args[0] = (dt_argsource_t){.kind = DT_ARG_COOKIE, .shift = 32};
 	return attach;
 }
 
@@ -88,22 +96,26 @@ static dt_pidstate_t *dt_pid_state(dtrace_hdl_t *hdl, const dt_provider_t *provi
 
 /* ---- Probes ----------------------------------------------------------------------- */
 
-/* A probe of the function at hand, position bytes into its file. */
-static int dt_pid_add(dt_pidwalk_t *walk, dt_attachpoint_t *attach, const char *function,
-		      const char *name, uint64_t position)
+/* A place of a probe, at the function's instruction of this offset. */
+static int dt_pid_add(dt_pidwalk_t *walk, dt_attachpoint_t *attach,
+		      const dt_userfunc_t *function, const char *name, size_t offset)
 {
-	uint32_t first = attach->is_return ? walk->first_return : walk->first_entry;
+	bool is_return = attach == walk->state->result;
+	uint32_t first = is_return ? walk->first_return : walk->first_entry;
 	char provider[DTRACE_PROVNAMELEN];
-	dt_usersite_t site = {.path = walk->path, .offset = position, .pid = walk->pid};
+	dt_usersite_t site = {.path = walk->path,
+			      .offset = function->position + offset,
+			      .pid = walk->pid,
+			      .detail = is_return ? (uint32_t)offset : 0};
 	dt_probe_t *probe;
 
 	snprintf(provider, sizeof(provider), DT_PID_PREFIX "%d", (int)walk->pid);
-	probe = dt_probe_lookup(walk->hdl, provider, walk->module, function, name);
+	probe = dt_probe_lookup(walk->hdl, provider, walk->module, function->name, name);
 	if (probe && (probe->attach != attach || probe->key < first))
 		return 0;
 	if (!probe) {
 		probe = dt_probe_add_member(walk->hdl, walk->provider, provider, walk->module,
-					    function, name, attach, attach->nkeys);
+					    function->name, name, attach, attach->nkeys);
 		if (!probe)
 			return -1;
 		probe->alias = walk->alias;
@@ -113,15 +125,21 @@ static int dt_pid_add(dt_pidwalk_t *walk, dt_attachpoint_t *attach, const char *
 	return dt_attachpoint_add_site(walk->hdl, attach, &site);
 }
 
+/* Reads from the file at hand, at a function's code: how many bytes, or -1. */
+static ssize_t dt_pid_read(dt_pidwalk_t *walk, const dt_userfunc_t *function, void *code,
+			   size_t size)
+{
+	if (walk->fd < 0)
+		walk->fd = open(walk->path, O_RDONLY | O_CLOEXEC);
+	return pread(walk->fd, code, size, (off_t)function->position);
+}
+
 /* Whether a breakpoint can stand where the function begins. */
 static bool dt_pid_is_traceable(dt_pidwalk_t *walk, const dt_userfunc_t *function)
 {
 	uint8_t code[16];
-	ssize_t n;
+	ssize_t n = dt_pid_read(walk, function, code, sizeof(code));
 
-	if (walk->fd < 0)
-		walk->fd = open(walk->path, O_RDONLY | O_CLOEXEC);
-	n = pread(walk->fd, code, sizeof(code), (off_t)function->position);
 	return n > 0 && dt_arch_insn_traceable(code, (size_t)n);
 }
 
@@ -132,34 +150,11 @@ static uint8_t *dt_pid_read_code(dt_pidwalk_t *walk, const dt_userfunc_t *functi
 
 	if (function->size == 0 || function->size > DT_PID_FUNCTION_MAX)
 		return NULL;
-	code = walk->fd >= 0 ? malloc(function->size) : NULL;
-	if (code && pread(walk->fd, code, function->size, (off_t)function->position) ==
-			(ssize_t)function->size)
+	code = malloc(function->size);
+	if (code && dt_pid_read(walk, function, code, function->size) == (ssize_t)function->size)
 		return code;
 	free(code);
 	return NULL;
-}
-
-/* Instructions whose offset, in hexadecimal, the pattern's name means. */
-static int dt_pid_add_offsets(dt_pidwalk_t *walk, const dt_userfunc_t *function)
-{
-	uint8_t *code = dt_pid_read_code(walk, function);
-	size_t length, size = function->size;
-	char name[24];
-	int rv = 0;
-
-	for (size_t at = 0; code && at < size && rv == 0; at += length) {
-		length = dt_arch_insn_length(code + at, size - at);
-		if (length == 0)
-			break; /* what follows cannot be told apart */
-		snprintf(name, sizeof(name), "%zx", at);
-		if (dt_glob(walk->pattern->dtpd_name, name) &&
-		    dt_arch_insn_traceable(code + at, size - at))
-			rv = dt_pid_add(walk, walk->state->entry, function->name, name,
-					function->position + at);
-	}
-	free(code);
-	return rv;
 }
 
 /* Whether the pattern means instructions: one by its offset, or, in a function that it names
@@ -173,34 +168,51 @@ static bool dt_pid_means_offsets(const dtrace_probedesc_t *pattern)
 	return strspn(name, "0123456789abcdef") == strlen(name);
 }
 
-/*
- * Whether the function finds an address to return to where calls leave it, which the kernel's
- * probe of a return replaces. Where the program begins argc is there; what resolves symbols
- * lazily is jumped to with its arguments there, and __start_context with a context.
- */
-static bool dt_pid_is_called(const dt_pidwalk_t *walk, const dt_userfunc_t *function)
+/* The places in the function's code that the pattern's name means. */
+static int dt_pid_add_instruction(dt_pidwalk_t *walk, const dt_userfunc_t *function,
+				  const uint8_t *code, size_t at)
 {
-	return function->position != walk->start &&
-	       strncmp(function->name, "_dl_runtime_", strlen("_dl_runtime_")) != 0 &&
-	       strcmp(function->name, "__start_context") != 0;
+	const char *pattern = walk->pattern->dtpd_name;
+	char name[24];
+
+	if (!dt_arch_insn_traceable(code + at, function->size - at))
+		return 0;
+	if (dt_glob(pattern, DT_PID_RETURN) && dt_arch_insn_leaves(code, function->size, at) &&
+	    dt_pid_add(walk, walk->state->result, function, DT_PID_RETURN, at) != 0)
+		return -1;
+	if (!dt_pid_means_offsets(walk->pattern))
+		return 0;
+	snprintf(name, sizeof(name), "%zx", at);
+	return dt_glob(pattern, name) ? dt_pid_add(walk, walk->state->entry, function, name, at)
+				      : 0;
+}
+
+static int dt_pid_add_instructions(dt_pidwalk_t *walk, const dt_userfunc_t *function)
+{
+	uint8_t *code = dt_pid_read_code(walk, function);
+	size_t length;
+	int rv = 0;
+
+	for (size_t at = 0; code && at < function->size && rv == 0; at += length) {
+		length = dt_arch_insn_length(code + at, function->size - at);
+		if (length == 0)
+			break; /* what follows cannot be told apart */
+		rv = dt_pid_add_instruction(walk, function, code, at);
+	}
+	free(code);
+	return rv;
 }
 
 static int dt_pid_add_function(dt_pidwalk_t *walk, const dt_userfunc_t *function)
 {
 	const char *pattern = walk->pattern->dtpd_name;
-	bool is_traceable = dt_pid_is_traceable(walk, function);
 
-	if (is_traceable && dt_glob(pattern, DT_PID_ENTRY) &&
-	    dt_pid_add(walk, walk->state->entry, function->name, DT_PID_ENTRY,
-		       function->position) != 0)
+	if (dt_glob(pattern, DT_PID_ENTRY) && dt_pid_is_traceable(walk, function) &&
+	    dt_pid_add(walk, walk->state->entry, function, DT_PID_ENTRY, 0) != 0)
 		return -1;
-	if (function->size == 0)
+	if (!dt_glob(pattern, DT_PID_RETURN) && !dt_pid_means_offsets(walk->pattern))
 		return 0;
-	if (is_traceable && dt_glob(pattern, DT_PID_RETURN) && dt_pid_is_called(walk, function) &&
-	    dt_pid_add(walk, walk->state->result, function->name, DT_PID_RETURN,
-		       function->position) != 0)
-		return -1;
-	return dt_pid_means_offsets(walk->pattern) ? dt_pid_add_offsets(walk, function) : 0;
+	return dt_pid_add_instructions(walk, function);
 }
 
 /* ---- Functions and files ------------------------------------------------------------ */
@@ -239,18 +251,6 @@ static int dt_pid_visit_function(const dt_userfunc_t *function, void *arg)
 	return 0;
 }
 
-/* The other name by which a pattern may mean a file: "libc" for libc.so.6. NULL: none. */
-static const char *dt_pid_alias(dtrace_hdl_t *hdl, const dt_userfile_t *file)
-{
-	const char *suffix = strstr(file->name, ".so");
-
-	if (file->is_program)
-		return DT_PID_PROGRAM;
-	return suffix ? dt_arena_strndup(hdl->arena, file->name,
-					 (size_t)(suffix - file->name))
-		      : NULL;
-}
-
 static int dt_pid_visit_file(dtrace_hdl_t *hdl, const dt_userfile_t *file, void *arg)
 {
 	const dt_symtab_t *symtab;
@@ -258,8 +258,8 @@ static int dt_pid_visit_file(dtrace_hdl_t *hdl, const dt_userfile_t *file, void 
 	int rv;
 
 	walk->module = file->name;
-	walk->alias = dt_pid_alias(hdl, file);
-	if (!dt_glob(walk->pattern->dtpd_mod, file->name) &&
+	walk->alias = file->is_program ? DT_PID_PROGRAM : NULL;
+	if (!dt_glob_object(walk->pattern->dtpd_mod, file->name) &&
 	    !(walk->alias && dt_glob(walk->pattern->dtpd_mod, walk->alias)))
 		return 0;
 	symtab = dt_userfile_symtab(file);
@@ -269,8 +269,6 @@ static int dt_pid_visit_file(dtrace_hdl_t *hdl, const dt_userfile_t *file, void 
 	if (!walk->path)
 		return dt_set_errno(hdl, EDT_NOMEM);
 	walk->fd = -1;
-	if (!dt_symtab_entry(symtab, &walk->start))
-		walk->start = UINT64_MAX;
 	rv = dt_symtab_functions(symtab, dt_pid_visit_function, walk);
 	if (rv == 0)
 		rv = dt_pid_flush(walk);

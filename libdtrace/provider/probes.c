@@ -129,6 +129,21 @@ bool dt_glob(const char *pattern, const char *name)
 	}
 }
 
+bool dt_glob_object(const char *pattern, const char *name)
+{
+	const char *dot = strstr(name, ".so");
+	char shorter[DTRACE_MODNAMELEN];
+
+	if (dt_glob(pattern, name))
+		return true;
+	for (; dot; dot = strchr(dot + 1, '.')) {
+		snprintf(shorter, sizeof(shorter), "%.*s", (int)(dot - name), name);
+		if (dt_glob(pattern, shorter))
+			return true;
+	}
+	return false;
+}
+
 /* ---- The table --------------------------------------------------------------- */
 
 int dt_probes_init(dtrace_hdl_t *hdl)
@@ -384,7 +399,7 @@ dt_attachpoint_t *dt_attachpoint_call(dtrace_hdl_t *hdl, bool is_return, dt_argk
 		return NULL;
 	attach->prog_type = BPF_PROG_TYPE_KPROBE;
 	attach->is_return = is_return;
-	attach->key = (dt_argsource_t){.kind = DT_ARG_COOKIE};
+	attach->key = (dt_argsource_t){.kind = DT_ARG_COOKIE, .size = sizeof(uint32_t)};
 	if (is_return) {
 		attach->args[1] =
 		    (dt_argsource_t){.kind = DT_ARG_CTX, .offset = DT_ARCH_RESULT};
@@ -496,7 +511,7 @@ bool dt_probe_is_meant(const dtrace_probedesc_t *pattern, const dt_probe_t *prob
 	return dt_glob(pattern->dtpd_name, desc->dtpd_name) &&
 	       dt_glob(pattern->dtpd_func, desc->dtpd_func) &&
 	       dt_glob(pattern->dtpd_provider, desc->dtpd_provider) &&
-	       (dt_glob(pattern->dtpd_mod, desc->dtpd_mod) ||
+	       (dt_glob_object(pattern->dtpd_mod, desc->dtpd_mod) ||
 		(probe->alias && dt_glob(pattern->dtpd_mod, probe->alias)));
 }
 

@@ -49,6 +49,7 @@ typedef struct dt_argsource {
 	bool is_signed; /* how they are extended */
 	bool is_negated;
 	bool is_status; /* an exit code, from which CLD_EXITED, _KILLED or _DUMPED is made */
+	uint8_t shift;	/* to the right, before the bytes that count are taken */
 	uint8_t scale;	/* UREAD: what the index register is multiplied by; 0: there is none */
 	uint32_t base, offset, offset2, offset3;
 	int64_t value;	/* CONST; otherwise added to it */
@@ -113,6 +114,7 @@ typedef struct dt_usersite {
 	uint64_t semaphore; /* offset of a counter that is raised while attached; 0: none */
 	pid_t pid; /* 0: all processes */
 	uint32_t key;
+	uint32_t detail; /* what else the attachment tells: the upper half of its cookie */
 } dt_usersite_t;
 
 /* One place to attach one program. Lives as long as the handle. */
@@ -130,7 +132,7 @@ typedef struct dt_attachpoint {
 	bool ends_wait;		 /* RAWTP contention_end: the keys are dt_wait_t */
 	bool is_alone;		 /* the kernel's locks are held: no program of ours may be at
 				  * work below it on the CPU, which may need one of them */
-	bool is_return;		 /* UPROBE, FUNCTION, KPROBE: runs when the function returns */
+	bool is_return;		 /* FUNCTION, KPROBE: runs when the function returns */
 	uint32_t btf_id;	 /* FUNCTION: its number in the kernel's BTF; RAWTP: that of the
 				  * typedef of the tracepoint's functions, if not 0 */
 	dt_usersite_t *sites;	 /* UPROBE, KPROBE */
@@ -289,6 +291,9 @@ int dt_probe_match(dtrace_hdl_t *, const dtrace_probedesc_t *, dt_probe_f *, voi
 		   uint32_t *matches);
 /* Shell-like glob on one part of a name: * ? [] and \; an empty pattern matches all. */
 bool dt_glob(const char *pattern, const char *name);
+/* The same of an object of a program, which is also meant by less of its version than its name
+ * has: libc.so.6, libc.so, libc. */
+bool dt_glob_object(const char *pattern, const char *name);
 /* Whether the pattern is a name itself: not empty and without * ? [ and \. */
 bool dt_glob_is_literal(const char *pattern);
 

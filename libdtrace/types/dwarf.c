@@ -83,7 +83,8 @@ static bool open_information(dt_dwarf_t *d, const char *path)
 	return has_units(d->dw);
 }
 
-/* Whether the program means this file: by its name, without its version, or as a.out. */
+/* Whether the program means this file: by its name, with less or nothing of its version, or as
+ * a.out. */
 static bool is_meant(const char *object, const dt_userfile_t *file)
 {
 	const char *suffix = strstr(file->name, ".so");
@@ -91,8 +92,8 @@ static bool is_meant(const char *object, const dt_userfile_t *file)
 
 	if (strcmp(object, file->name) == 0 || (file->is_program && strcmp(object, PROGRAM) == 0))
 		return true;
-	return suffix != NULL && (size_t)(suffix - file->name) == length &&
-	       strncmp(object, file->name, length) == 0;
+	return suffix != NULL && (size_t)(suffix - file->name) <= length &&
+	       strncmp(object, file->name, length) == 0 && file->name[length] == '.';
 }
 
 enum { NO_OBJECT, NO_INFORMATION, FOUND };

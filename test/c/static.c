@@ -7,12 +7,16 @@
  *	static N fork	has a child once it gets SIGUSR1, which fires each probe N times every
  *			few milliseconds until its parent ends; says "ready" first
  *
+ * Its function leave() ends by a jump to last(); unwind() is left by a thread that ends, for
+ * which the stack is unwound. Both are called once by fire().
+ *
  * Probes, of the provider "victim", fired for i from 0 to N - 1:
  *
  *	start		no arguments
  *	tick		i, -i, "text", the constant 42, a member of an array
  *	guarded__one	i, only while somebody traces it
  */
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -71,8 +75,35 @@ __attribute__((noipa)) uint64_t factorial(uint64_t n)
 	return n * below;
 }
 
+__attribute__((noipa)) int last(int a)
+{
+	return a + 1;
+}
+
+__attribute__((noipa)) int leave(int a)
+{
+	return last(a + 1);
+}
+
+__attribute__((noipa)) void *unwind(void *argument)
+{
+	if (argument)
+		pthread_exit(NULL);
+	return NULL;
+}
+
+__attribute__((noipa)) void *thread(void *argument)
+{
+	void *result = unwind(argument);
+
+	__asm__("" : "+r"(result)); /* so that it is a call */
+	return result;
+}
+
 __attribute__((noipa)) void fire(int n)
 {
+	pthread_t other;
+
 	volatile int32_t array[4] = {10, 20, 30, 40};
 	const char *text = "text";
 
@@ -90,6 +121,9 @@ __attribute__((noipa)) void fire(int n)
 		add(1, 2, 3, 4, 5, 6, 7, i);
 	}
 	factorial((uint64_t)n);
+	leave(n);
+	if (pthread_create(&other, NULL, thread, &n) == 0)
+		pthread_join(other, NULL);
 }
 
 /* The child of `static N fork`. */

@@ -173,6 +173,22 @@ describe('proc', options, () => {
 	});
 });
 
+describe('sysinfo', options, () => {
+	test('inv_swtch is what the kernel counts', async () => {
+		const loop = 'i=0; while [ $i -lt 60000 ]; do i=$((i+1)); done';
+		const [line] = await trace(
+			'BEGIN { base = -1; }' +
+			'syscall:::entry /pid == $target && base < 0/ { base = curthread->nivcsw; n = 0; }' +
+			'sysinfo:::inv_swtch /pid == $target && base >= 0/ { n += arg0; }' +
+			'proc:::exit /pid == $target/ { printf("%d %d\\n", n, curthread->nivcsw - base); }',
+			`taskset -c 0 sh -c '(${loop}) & ${loop}; wait'`);
+		const [told, counted] = line.split(' ');
+
+		assert.strictEqual(told, counted);
+		assert.ok(Number(told) > 0);
+	});
+});
+
 describe('sched at functions', {
 	skip: command.skip || (allowed ? false : 'not allowed here'),
 }, () => {

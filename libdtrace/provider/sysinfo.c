@@ -44,6 +44,19 @@ static const dt_tpcondition_t becomes_idle[] = {
     {.nvalues = 0},
 };
 
+/* What the kernel counts in task_struct.nivcsw (__schedule() of kernel/sched/core.c): whose
+ * state is no sleep, or does not matter. */
+static const dt_tpcondition_t is_preempted[] = {
+    {.left = PARAM(0), .op = BPF_JNE, .nvalues = 1, .values = {0}},
+    {.nvalues = 0},
+};
+static const dt_tpcondition_t goes_on[] = {
+    {.left = PARAM(0), .nvalues = 1, .values = {0}},
+    {.left = PARAM(3), .nvalues = 1, .values = {0}},
+    {.nvalues = 0},
+};
+#define NO_MODULES "this kernel has no modules"
+
 /* Flags of a wait for a rw_semaphore, LCB_F_READ and LCB_F_WRITE of the kernel's
  * include/trace/events/lock.h; those of other locks have more. */
 static const dt_tpcondition_t reader_waits[] = {
@@ -63,12 +76,18 @@ static const dt_tpprobe_t dt_sysinfo_table[] = {
      .context = DT_CONTEXT_ANY, .args = ONE},
     {.name = "idlethread", .tracepoint = "sched_switch", .minparams = 3,
      .conditions = becomes_idle, .args = ONE},
+    {.name = "inv_swtch", .tracepoint = "sched_switch", .minparams = 4,
+     .conditions = is_preempted, .args = ONE},
+    {.name = "inv_swtch", .tracepoint = "sched_switch", .minparams = 4, .also = true,
+     .conditions = goes_on, .args = ONE},
+    {.name = "modload", .tracepoint = "module_load", .args = ONE, .missing = NO_MODULES},
+    {.name = "modunload", .tracepoint = "module_free", .args = ONE, .missing = NO_MODULES},
     {.name = "nthreads", .tracepoint = "sched_process_fork", .args = ONE},
     {.name = "pswitch", .tracepoint = "sched_switch", .args = ONE},
-    {.name = "rw_rdfails", SEMAPHORE, .conditions = reader_waits, .args = ONE},
-    {.name = "rw_wrfails", SEMAPHORE, .conditions = writer_waits, .args = ONE},
     {.name = "readch", .tracepoint = "sys_exit", .minparams = 2, .conditions = has_read,
      .args = BYTES},
+    {.name = "rw_rdfails", SEMAPHORE, .conditions = reader_waits, .args = ONE},
+    {.name = "rw_wrfails", SEMAPHORE, .conditions = writer_waits, .args = ONE},
     {.name = "sysexec", .tracepoint = "sys_enter", .minparams = 2, .conditions = enters_exec,
      .args = ONE},
     {.name = "sysread", .tracepoint = "sys_enter", .minparams = 2, .conditions = enters_read,
@@ -83,9 +102,8 @@ static const dt_tpprobe_t dt_sysinfo_table[] = {
      .also = true, .args = ONE},
 #define NOT_TOLD "no tracepoint of the kernel tells what this counter counts"
     {.name = "bawrite", .missing = NOT_TOLD},	{.name = "bread", .missing = NOT_TOLD},
-    {.name = "bwrite", .missing = NOT_TOLD},	{.name = "inv_swtch", .missing = NOT_TOLD},
-    {.name = "lread", .missing = NOT_TOLD},	{.name = "lwrite", .missing = NOT_TOLD},
-    {.name = "modload", .missing = NOT_TOLD},	{.name = "modunload", .missing = NOT_TOLD},
+    {.name = "bwrite", .missing = NOT_TOLD},	{.name = "lread", .missing = NOT_TOLD},
+    {.name = "lwrite", .missing = NOT_TOLD},
     {.name = "mutex_adenters", .missing = NOT_TOLD}, {.name = "namei", .missing = NOT_TOLD},
     {.name = "phread", .missing = NOT_TOLD},	{.name = "phwrite", .missing = NOT_TOLD},
     {.name = "procovf", .missing = NOT_TOLD},	{.name = "sysfork", .missing = NOT_TOLD},

@@ -382,6 +382,31 @@ static void probes_are_found(void)
 	dtrace_close(dtp);
 }
 
+static int take_reason(dtrace_hdl_t *dtp, const dtrace_probedesc_t *desc, const char *reason,
+		       void *argument)
+{
+	(void)dtp;
+	CHECK_STR(desc->dtpd_provider, "lockstat");
+	CHECK(strncmp(desc->dtpd_name, "rw-", 3) == 0);
+	CHECK(reason[0] != '\0');
+	*(bool *)argument = true;
+	return strcmp(desc->dtpd_name, "rw-upgrade") == 0 ? 7 : 0;
+}
+
+static void missing_probes_have_a_reason(void)
+{
+	dtrace_hdl_t *dtp = open_handle();
+	dtrace_probedesc_t desc;
+	bool taken = false;
+
+	CHECK(dtrace_str2desc(dtp, DTRACE_PROBESPEC_NAME, "lockstat:::rw-*", &desc) == 0);
+	CHECK_DT(dtp, dtrace_missing_iter(dtp, &desc, take_reason, &taken) == 7);
+	CHECK(taken);
+	CHECK(dtrace_str2desc(dtp, DTRACE_PROBESPEC_NAME, "dtrace:::", &desc) == 0);
+	CHECK_DT(dtp, dtrace_missing_iter(dtp, &desc, take_reason, &taken) == 0);
+	dtrace_close(dtp);
+}
+
 int main(void)
 {
 	return RUN(
@@ -399,5 +424,6 @@ int main(void)
 	    {"aggregations are walked in order", aggregations_are_walked_in_order},
 	    {"options are read and kept", options_are_read_and_kept},
 	    {"descriptions are read and written", descriptions_are_read_and_written},
-	    {"probes are found", probes_are_found});
+	    {"probes are found", probes_are_found},
+	    {"missing probes have a reason", missing_probes_have_a_reason});
 }

@@ -309,6 +309,7 @@ typedef struct dt_place {
 	bool is_word;	  /* a scalar that is always written as a word, extended */
 	bool is_userland; /* MEMORY of the traced process */
 	int address;
+	int value; /* SELF: the register that is being stored there; 0: none */
 	uint32_t map; /* ASSOC */
 	const dt_assoc_t *assoc;
 	dt_str_t key;

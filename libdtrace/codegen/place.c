@@ -281,7 +281,8 @@ dt_place_t dt_gen_place(dt_cg_t *cg, const dt_node_t *lvalue)
 
 /* ---- Pointers ------------------------------------------------------------------------- */
 
-void dt_gen_self_pointer(dt_cg_t *cg, bool create)
+/* What task_storage_get() takes, but for its flags in R4. */
+static void gen_self_arguments(dt_cg_t *cg)
 {
 	dt_emit_t *e = cg->e;
 
@@ -289,7 +290,26 @@ void dt_gen_self_pointer(dt_cg_t *cg, bool create)
 	dt_mov(e, R2, R0);
 	dt_map_fd(e, R1, DT_MAP_SELF);
 	dt_alu_imm(e, BPF_MOV, R3, 0);
-	dt_alu_imm(e, BPF_MOV, R4, create ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+}
+
+void dt_gen_self_pointer(dt_cg_t *cg, bool create)
+{
+	gen_self_arguments(cg);
+	dt_alu_imm(cg->e, BPF_MOV, R4, create ? BPF_LOCAL_STORAGE_GET_F_CREATE : 0);
+	dt_call(cg->e, BPF_FUNC_task_storage_get);
+}
+
+/* The same, made unless the value is 0: that is what absent ones read as. */
+static void gen_self_pointer_for(dt_cg_t *cg, int value)
+{
+	dt_emit_t *e = cg->e;
+	int get = dt_label_new(e);
+
+	gen_self_arguments(cg);
+	dt_alu_imm(e, BPF_MOV, R4, 0);
+	dt_jump_imm(e, BPF_JEQ, value, 0, get);
+	dt_alu_imm(e, BPF_MOV, R4, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	dt_label_here(e, get);
 	dt_call(e, BPF_FUNC_task_storage_get);
 }
 
@@ -345,17 +365,22 @@ static void gen_element(dt_cg_t *cg, const dt_place_t *p, bool create, int absen
 }
 
 /* R0 = the thread's variables. */
-static void gen_self(dt_cg_t *cg, bool create, int absent)
+static void gen_self(dt_cg_t *cg, const dt_place_t *p, bool create, int absent)
 {
 	dt_emit_t *e = cg->e;
 	int there = dt_label_new(e);
 
-	dt_gen_self_pointer(cg, create);
+	if (create && p->value)
+		gen_self_pointer_for(cg, p->value);
+	else
+		dt_gen_self_pointer(cg, create);
 	if (!create) {
 		dt_jump_imm(e, BPF_JEQ, R0, 0, absent);
 		return;
 	}
 	dt_jump_imm(e, BPF_JNE, R0, 0, there);
+	if (p->value)
+		dt_jump_imm(e, BPF_JEQ, p->value, 0, absent);
 	gen_not_made(cg, absent);
 	dt_label_here(e, there);
 }
@@ -480,7 +505,7 @@ int dt_gen_place_pointer(dt_cg_t *cg, const dt_place_t *p, uint32_t size, bool c
 		dt_map_value(e, R1, DT_MAP_STATE, (uint32_t)offset);
 		break;
 	case DT_PLACE_SELF:
-		gen_self(cg, create, absent);
+		gen_self(cg, p, create, absent);
 		reg = R0;
 		dt_add_const(e, R0, offset);
 		break;
@@ -714,6 +739,7 @@ void dt_gen_place_store(dt_cg_t *cg, const dt_place_t *place, const dt_node_t *n
 	}
 	if (p.is_word && p.kind == DT_PLACE_SELF)
 		u.size = 8;
+	p.value = reg;
 	absent = dt_label_new(e);
 	gen_unit_store(cg, &u, dt_gen_place_pointer(cg, &p, u.bytes, true, absent), reg);
 	dt_label_here(e, absent);

@@ -20,6 +20,8 @@ static struct {
 	unsigned int untranslated; /* programs that the JIT fails on */
 } refuse;
 
+static int self_map; /* the last one of thread-local variables */
+
 static int call_is_refused(void)
 {
 	return ++refuse.calls == refuse.refused;
@@ -48,6 +50,8 @@ int bpf_map_create(enum bpf_map_type type, const char *name, __u32 key, __u32 va
 		attr.btf_value_type_id = opts->btf_value_type_id;
 	}
 	fd = (int)syscall(SYS_bpf, BPF_MAP_CREATE, &attr, sizeof(attr));
+	if (type == BPF_MAP_TYPE_TASK_STORAGE)
+		self_map = fd;
 	return fd < 0 ? -errno : fd;
 }
 
@@ -217,6 +221,36 @@ static void gives_up_in_the_end(void)
 	CHECK(count_descriptors() == before);
 }
 
+/* Whether this thread has variables, after its umask(argument) has made the statement run. */
+static bool has_variables_after(const char *statement, mode_t argument)
+{
+	int thread = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	dtrace_hdl_t *dtp;
+	char program[128];
+	mode_t before;
+	uint64_t value;
+	bool has;
+
+	snprintf(program, sizeof(program), "syscall::umask:entry/pid == $pid/ { %s; }", statement);
+	dtp = trace_program(program, NULL);
+	CHECK(thread >= 0);
+	before = umask(argument);
+	CHECK_DT(dtp, dtrace_go(dtp) == 0);
+	umask(argument);
+	has = bpf_map_lookup_elem(self_map, &thread, &value) == 0;
+	close(thread);
+	dtrace_close(dtp);
+	umask(before);
+	return has;
+}
+
+static void makes_no_variables_for_nothing(void)
+{
+	CHECK(!has_variables_after("self->x = 0", 1));
+	CHECK(!has_variables_after("trace(self->x += arg0 - 1)", 1));
+	CHECK(has_variables_after("self->x = arg0", 1));
+}
+
 int main(void)
 {
 	return RUN({"dtrace_go() that fails leaves nothing behind, wherever it fails",
@@ -226,5 +260,7 @@ int main(void)
 		   {"lowered buffers trace", traces_with_less},
 		   {"a program that the kernel's JIT fails on is divided otherwise",
 		    divides_what_the_jit_fails_on},
-		   {"and given up when that does not help", gives_up_in_the_end});
+		   {"and given up when that does not help", gives_up_in_the_end},
+		   {"a thread gets no variables by an assignment of 0",
+		    makes_no_variables_for_nothing});
 }

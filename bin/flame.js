@@ -51,15 +51,25 @@ function boxesOf([kernel, user]) {
 async function run(session) {
 	const rate = session.number('rate');
 	const { out } = session.options;
-	const screen = new Screen();
-	const flame = new Flame();
+	const isNew = !fs.existsSync(out);
 
 	if (!session.hasTarget)
 		throw new UsageError('a process is needed: -p PID, or -- COMMAND');
 	if (!Number.isInteger(rate))
 		throw new UsageError('--rate takes a whole number');
 	fs.closeSync(fs.openSync(out, 'a')); /* now rather than when all is done */
+	try {
+		await sample(session, rate, out);
+	} catch (error) {
+		if (isNew)
+			fs.rmSync(out, { force: true });
+		throw error;
+	}
+}
 
+async function sample(session, rate, out) {
+	const screen = new Screen();
+	const flame = new Flame();
 	const dt = await session.trace(program(rate, session.predicate), { bufsize: '16m', demangle: true });
 	const read = async () => {
 		for (const { keys, value } of await dt.aggregations({ clear: true, sort: 'none' }))

@@ -44,6 +44,7 @@ const byCall = (predicate) => `
 	}
 
 	syscall:::return
+	/self->begun/
 	{
 		self->begun = 0;
 	}`;

@@ -133,7 +133,7 @@ class Session {
 		dt.on('error', (error) => complain(error.message));
 		dt.on('drop', ({ message }) => complain(message));
 		dt.on('fault', ({ message }) => complain(message));
-		await dt.run(program, { args: this.options.name === undefined ? [] : [this.options.name] });
+		await dt.run(program, { args: this.options.name === undefined ? [] : [comm(this.options.name)] });
 		this.#hasBegun = true;
 		if (this.seconds !== undefined)
 			setTimeout(() => this.end(), this.seconds * 1000).unref();
@@ -173,6 +173,11 @@ class Session {
 		this.end();
 		await this.#consumer?.close();
 	}
+}
+
+/* A program's name as the kernel has it: 15 bytes of it (TASK_COMM_LEN in linux/sched.h). */
+function comm(name) {
+	return Buffer.from(name).subarray(0, 15).toString();
 }
 
 function processOf(text) {
@@ -219,6 +224,9 @@ function parse(tool, args) {
 	const at = args.indexOf('--');
 	const own = at < 0 ? args : args.slice(0, at);
 	const command = at < 0 ? [] : args.slice(at + 1);
+
+	if (at >= 0 && command.length === 0)
+		throw new UsageError('-- is followed by a command');
 	const { values, positionals } = parseArgs({
 		args: own,
 		options: { ...tool.options, ...COMMON },

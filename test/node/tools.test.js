@@ -33,7 +33,7 @@ function row(stdout, name) {
 
 /* ---- A process that works until it is told to end ------------------------------- */
 
-const NAME = `worker${process.pid}`.slice(0, 15);
+const NAME = `worker${process.pid}`.padEnd(15, '-');
 /* A function that is too large for V8 to compile it into its caller, where it would have no
  * frame. */
 const HOT_LOOP = `function hotLoop() {
@@ -94,6 +94,7 @@ for (const [what, args, message, status] of [
 	['a pid that is none', ['files', '-p', 'init'], /'init' is not a pid/, 2],
 	['a command without --', ['files', 'ls'], /'ls' is not expected; a command stands after --/, 2],
 	['two calls', ['latency', 'read', 'write'], /'write' is not expected/, 2],
+	['no command', ['files', '--'], /-- is followed by a command/, 2],
 	['two targets', ['files', '-p', '1', '--', 'true'], /only one of them/, 2],
 	['a time that is none', ['files', '-t', 'soon'], /--seconds takes a number/, 2],
 	['no process', ['files', '-p', '99999999'], /there is no process 99999999/, 1],
@@ -180,7 +181,7 @@ test('syscalls: those of what a command starts, too', async () => {
 });
 
 for (const [what, args] of [['a process', () => ['-p', String(worker.child.pid)]],
-	['a program', () => ['-n', NAME]]]) {
+	['a program', () => ['-n', `${NAME}-of-which-the-kernel-knows-15-bytes`]]]) {
 	test(`syscalls: those of ${what}`, async () => {
 		const { stdout } = await tool('syscalls', ...args(), '-t', '2');
 
@@ -391,6 +392,14 @@ test('flame: a command, with the names of its JavaScript functions', () =>
 		assert.ok(isWellFormed(svg));
 		assert.deepEqual(fs.readdirSync(directory), ['f.svg']);
 	}));
+
+test('flame: what fails leaves no drawing', () => withDirectory(async (directory) => {
+	const file = path.join(directory, 'f.svg');
+	const { status } = await tool('flame', '-o', file, '--', '/no/such');
+
+	assert.equal(status, 1);
+	assert.deepEqual(fs.readdirSync(directory), []);
+}));
 
 test('flame: a process', () => withDirectory(async (directory) => {
 	const file = path.join(directory, 'f.svg');

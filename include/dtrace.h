@@ -316,8 +316,8 @@ typedef struct dtrace_errdata {
 	dtrace_eprobedesc_t *dteda_edesc; /* the enabled probe that faulted */
 	dtrace_probedesc_t *dteda_pdesc;
 	processorid_t dteda_cpu;
-	int dteda_action;    /* from 1; 0 is the predicate */
-	int dteda_offset;    /* of the instruction in the clause's code */
+	int dteda_action;    /* from 1; 0: the predicate; -1: when the record was consumed */
+	int dteda_offset;    /* of the instruction in the clause's code, or -1 */
 	int dteda_fault;     /* DTRACEFLT_* */
 	uint64_t dteda_addr; /* the address at fault, where there is one */
 	const char *dteda_msg;

@@ -6,6 +6,7 @@
  */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <spawn.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 
 #include "consume/actions.h"
 #include "consume/output.h"
+#include "consume/status.h"
 #include "consume/typed.h"
 
 /* ---- Aggregations ---------------------------------------------------------------- */
@@ -138,18 +140,23 @@ static int keep_output(dtrace_hdl_t *hdl, FILE *fp)
 	return 0;
 }
 
-/* Lets the stream write to another file, "" to its first one. */
-static int redirect(dtrace_hdl_t *hdl, FILE *fp, const char *path)
+/* Lets the stream write to another file, "" to its first one. A file that cannot be opened
+ * is a fault, and the stream stays as it is. */
+static int redirect(dtrace_hdl_t *hdl, FILE *fp, const dtrace_probedata_t *probe,
+		    const char *path)
 {
+	char what[PATH_MAX];
 	int fd, error = 0;
 
 	if (keep_output(hdl, fp) != 0)
 		return dt_set_error(hdl, errno, "freopen( ) failed: %s", strerror(errno));
 	fd = *path == '\0' ? hdl->consumer->output.fd
 			   : open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-	if (fd < 0)
-		return dt_set_error(hdl, errno, "freopen( ) failed to open %s: %s", path,
-				    strerror(errno));
+	if (fd < 0) {
+		snprintf(what, sizeof(what), "freopen( ) failed to open %.*s: %s", PATH_MAX - 128,
+			 path, strerror(errno));
+		return dt_report_library_fault(hdl, probe, what);
+	}
 	if (fflush(fp) != 0 || dup2(fd, fileno(fp)) < 0)
 		error = errno;
 	else
@@ -176,13 +183,12 @@ int dtrace_freopen(dtrace_hdl_t *hdl, FILE *fp, void *format,
 	char *path;
 	int used = dt_format_text(hdl, format, recs, nrecs, data, size, &path);
 
-	(void)probe;
 	if (used == -1)
 		return -1;
 	/* Text for the handler of buffered output goes to no file. */
 	if (fp == NULL)
 		return used;
-	return redirect(hdl, fp, path) == -1 ? -1 : used;
+	return redirect(hdl, fp, probe, path) == -1 ? -1 : used;
 }
 
 /* What is no regular file stays as it is. */

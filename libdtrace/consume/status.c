@@ -3,6 +3,7 @@
  * status.c - what there is to know besides records: faults, drops, whether tracing has
  * ended; and the waiting between two turns.
  */
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,14 +17,28 @@
 
 /* ---- Faults --------------------------------------------------------------------- */
 
-static void fault_message(dtrace_hdl_t *hdl, const dt_eprobe_t *ep, const dt_faultrec_t *f,
-			  char *buf, size_t size)
+/* Gives the fault to the consumer, told by what has happened. */
+static int hand_fault(dtrace_hdl_t *hdl, dtrace_errdata_t *data, const char *what)
 {
-	char name[DTRACE_FULLNAMELEN], where[64], address[40] = "";
-	dtrace_probedesc_t desc = ep->probe->desc;
+	char name[DTRACE_FULLNAMELEN], message[DTRACE_FULLNAMELEN + PATH_MAX];
+	dtrace_probedesc_t desc = *data->dteda_pdesc;
 
 	desc.dtpd_id = 0; /* the name, not the number */
 	dtrace_desc2str(&desc, name, sizeof(name));
+	snprintf(message, sizeof(message), "error on enabled probe ID %u (ID %u: %s): %s\n",
+		 data->dteda_edesc->dtepd_epid, data->dteda_edesc->dtepd_probeid, name, what);
+	data->dteda_msg = message;
+	if (!hdl->errhdlr)
+		return dt_set_error(hdl, EDT_ERRABORT, "%s", message);
+	if (hdl->errhdlr(data, hdl->errarg) == DTRACE_HANDLE_ABORT)
+		return dt_set_errno(hdl, EDT_ERRABORT);
+	return 0;
+}
+
+static void fault_text(dtrace_hdl_t *hdl, const dt_faultrec_t *f, char *buf, size_t size)
+{
+	char where[64], address[40] = "";
+
 	if (f->action == 0)
 		snprintf(where, sizeof(where), "predicate");
 	else
@@ -31,15 +46,14 @@ static void fault_message(dtrace_hdl_t *hdl, const dt_eprobe_t *ep, const dt_fau
 	if (f->fault == DTRACEFLT_BADADDR || f->fault == DTRACEFLT_BADALIGN ||
 	    f->fault == DTRACEFLT_BADSTACK)
 		snprintf(address, sizeof(address), " (0x%llx)", (unsigned long long)f->value);
-	snprintf(buf, size, "error on enabled probe ID %u (ID %u: %s): %s%s in %s at DIF offset %u\n",
-		 ep->desc->dtepd_epid, ep->desc->dtepd_probeid, name,
-		 dtrace_faultstr(hdl, (int)f->fault), address, where, f->offset);
+	snprintf(buf, size, "%s%s in %s at DIF offset %u", dtrace_faultstr(hdl, (int)f->fault),
+		 address, where, f->offset);
 }
 
 int dt_report_fault(dtrace_hdl_t *hdl, uint32_t cpu, const dt_eprobe_t *ep,
 		    const dt_faultrec_t *f)
 {
-	char message[DTRACE_FULLNAMELEN + 160];
+	char text[160];
 	dtrace_errdata_t data = {
 	    .dteda_handle = hdl,
 	    .dteda_edesc = ep->desc,
@@ -49,15 +63,26 @@ int dt_report_fault(dtrace_hdl_t *hdl, uint32_t cpu, const dt_eprobe_t *ep,
 	    .dteda_offset = (int)f->offset,
 	    .dteda_fault = (int)f->fault,
 	    .dteda_addr = f->value,
-	    .dteda_msg = message,
 	};
 
-	fault_message(hdl, ep, f, message, sizeof(message));
-	if (!hdl->errhdlr)
-		return dt_set_error(hdl, EDT_ERRABORT, "%s", message);
-	if (hdl->errhdlr(&data, hdl->errarg) == DTRACE_HANDLE_ABORT)
-		return dt_set_errno(hdl, EDT_ERRABORT);
-	return 0;
+	fault_text(hdl, f, text, sizeof(text));
+	return hand_fault(hdl, &data, text);
+}
+
+int dt_report_library_fault(dtrace_hdl_t *hdl, const dtrace_probedata_t *probe,
+			    const char *what)
+{
+	dtrace_errdata_t data = {
+	    .dteda_handle = hdl,
+	    .dteda_edesc = probe->dtpda_edesc,
+	    .dteda_pdesc = probe->dtpda_pdesc,
+	    .dteda_cpu = probe->dtpda_cpu,
+	    .dteda_action = -1,
+	    .dteda_offset = -1,
+	    .dteda_fault = DTRACEFLT_LIBRARY,
+	};
+
+	return hand_fault(hdl, &data, what);
 }
 
 /* ---- Drops ---------------------------------------------------------------------- */

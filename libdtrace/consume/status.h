@@ -46,6 +46,8 @@ typedef struct dt_consumer {
 int64_t dt_now(void);
 /* Hands a fault to the handler of dtrace_handle_err(). 0, or -1. */
 int dt_report_fault(dtrace_hdl_t *, uint32_t cpu, const dt_eprobe_t *, const dt_faultrec_t *);
+/* The same of one that an action has when its record is consumed, in words. */
+int dt_report_library_fault(dtrace_hdl_t *, const dtrace_probedata_t *, const char *what);
 /* Hands drops since the last report to the handler of dtrace_handle_drop(). 0, or -1. */
 int dt_report_drops(dtrace_hdl_t *);
 

@@ -135,7 +135,7 @@ export interface Fault {
 	fault: string;
 	probe: Probe;
 	cpu: number;
-	/** The action at fault, from 1; 0 is the predicate. */
+	/** The action at fault, from 1; 0 is the predicate; -1: it failed when its record was consumed. */
 	action: number;
 	/** Of the instruction in the clause's code. */
 	offset: number;

@@ -317,6 +317,12 @@ static bool is_fitting(check_t *c, const dt_conv_t *conv, const dt_type_t *type)
 	if (conv->size != 0 && conv->size != type->size)
 		return false;
 	switch (conv->class) {
+	case DT_CONV_CHAR:
+	case DT_CONV_ESCAPED_CHAR:
+		return is_integer(type) && type->size <= sizeof(int);
+	case DT_CONV_TIME:
+	case DT_CONV_MAILTIME:
+		return is_integer(type) && type->size == sizeof(int64_t);
 	case DT_CONV_STRING:
 	case DT_CONV_ESCAPED_STRING:
 		return is_text(c, type);

@@ -192,6 +192,14 @@ static bool dt_opt_parse_oformat(const char *text, dtrace_optval_t *value)
 	return dt_opt_choose(words, text, value);
 }
 
+/* The C that -X asks cpp for: none of them changes anything here. */
+static bool dt_opt_parse_stdc(const char *text, dtrace_optval_t *value)
+{
+	static const char *const words[] = {"a", "c", "s", "t", NULL};
+
+	return dt_opt_choose(words, text, value);
+}
+
 static bool dt_opt_parse_attributes(const char *text, dtrace_optval_t *value)
 {
 	dtrace_attribute_t attributes;
@@ -376,6 +384,11 @@ static const dt_optkind_t dt_kind_bufresize = {
 static const dt_optkind_t dt_kind_oformat = {
     .expected = "text or json",
     .parse = dt_opt_parse_oformat,
+    .keep = dt_opt_keep_number,
+};
+static const dt_optkind_t dt_kind_stdc = {
+    .expected = "a, c, s or t",
+    .parse = dt_opt_parse_stdc,
     .keep = dt_opt_keep_number,
 };
 static const dt_optkind_t dt_kind_attributes = {

@@ -40,6 +40,7 @@ const wrong = {
 	bufpolicy: ['', 'sieve', 'switch,fill'],
 	bufresize: ['', 'never'],
 	oformat: ['', 'xml'],
+	stdc: ['', 'z', 'ac'],
 	attributes: ['', 'Stable', 'Stable/Stable/Stable', 'Stable/Stable/Common/ISA'],
 	dversion: ['', '0', '2.1', '1.2.3.4', 'two'],
 };

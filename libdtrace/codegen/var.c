@@ -298,14 +298,14 @@ static void gen_task_member(dt_cg_t *cg, int dst, const dt_node_t *n, const char
 	cg->stack = mark;
 }
 
-static void gen_errno(dt_cg_t *cg, const dt_node_t *n, int dst)
+/* The error of the system call that returns; elsewhere there is none. */
+static void gen_errno(dt_cg_t *cg, int dst)
 {
 	const dt_argsource_t *source = &cg->program->attach->errno_source;
 	int failed = dt_label_new(cg->e), done = dt_label_new(cg->e);
 
 	if (source->kind == DT_ARG_NONE || cg->in_error) {
-		dt_cg_fail(cg, EDT_NOTHERE, n->line,
-			   "errno is known in the return probes of system calls only");
+		dt_alu_imm(cg->e, BPF_MOV, dst, 0);
 		return;
 	}
 	dt_gen_argument(cg, source, dst);
@@ -449,7 +449,7 @@ void dt_gen_builtin(dt_cg_t *cg, const dt_node_t *n, int dst)
 		gen_by_probe(cg, cg->ecb, dst, id_of);
 		break;
 	case DT_VAR_ERRNO:
-		gen_errno(cg, n, dst);
+		gen_errno(cg, dst);
 		break;
 	case DT_VAR_GID:
 		gen_call_shift(cg, BPF_FUNC_get_current_uid_gid, dst, true);

@@ -86,7 +86,7 @@ static int enable_clause(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_clause_t *clau
 					    "probes",
 					    DT_LINE_NUMBER(pd->line),
 					    dtrace_desc2str(&pd->desc, name, sizeof(name)));
-		*matches += n;
+		*matches += clause->is_part ? 0 : n;
 		*en->enabled_tail = enabled;
 		en->enabled_tail = &enabled->next;
 	}

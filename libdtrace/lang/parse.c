@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * parse.c - a recursive-descent parser for D. Above each function stands the rule it
- * parses. The top level, clauses and statements are here; expressions are in express.c,
- * types in decl.c and struct.c, declarations in declare.c.
+ * parses. The top level and clauses are here; what stands in their braces is in body.c,
+ * expressions are in express.c, types in decl.c and struct.c, declarations in declare.c.
  *
  * No rule recurses without dt_parse_enter(), and no expression's tree grows higher than
  * DT_HEIGHT_MAX, so that neither this nor any later pass can run out of stack.
@@ -61,60 +61,6 @@ void dt_parse_leave(dt_parser_t *p)
 	p->nest--;
 }
 
-/* ---- Statements -------------------------------------------------------- */
-
-/* aggregation-statement: aggregation "=" name "(" [arguments] ")" */
-static void aggregation_statement(dt_parser_t *p, dt_stmt_t *stmt)
-{
-	dt_node_t *agg = stmt->expr->left, *call = stmt->expr->right;
-
-	if (call->kind != DT_N_CALL)
-		dt_compile_error(p->cc, D_AGG_FUNC, call->line, call->column,
-				 "@%s must be assigned the result of an aggregating "
-				 "function, as in @%s = count()",
-				 agg->string, agg->string);
-	stmt->kind = DT_S_AGG;
-	stmt->agg = agg;
-	stmt->expr = call;
-}
-
-/* statement: aggregation-statement | action "(" [arguments] ")" | expression */
-static dt_stmt_t *statement(dt_parser_t *p)
-{
-	dt_stmt_t *stmt = dt_compile_alloc(p->cc, sizeof(*stmt));
-	const dt_ident_t *builtin;
-
-	stmt->line = dt_lex_peek(&p->lexer)->line;
-	stmt->kind = DT_S_EXPR;
-	stmt->expr = dt_parse_expression(p);
-	if (stmt->expr->kind == DT_N_ASSIGN && stmt->expr->op == DT_OP_NONE &&
-	    stmt->expr->left->kind == DT_N_AGG) {
-		aggregation_statement(p, stmt);
-	} else if (stmt->expr->kind == DT_N_CALL) {
-		builtin = dt_builtin_lookup(stmt->expr->string);
-		if (builtin != NULL && builtin->kind == DT_I_ACTION)
-			stmt->kind = DT_S_ACTION;
-	}
-	return stmt;
-}
-
-/* body: "{" {statement ";"} [statement] "}" */
-static void body(dt_parser_t *p, dt_clause_t *clause)
-{
-	dt_stmt_t **tail = &clause->stmts;
-
-	dt_parse_expect(p, '{');
-	while (!dt_parse_accept(p, '}')) {
-		if (dt_parse_accept(p, ';'))
-			continue;
-		*tail = statement(p);
-		tail = &(*tail)->next;
-		clause->nstmts++;
-		if (dt_parse_peek(p) != '}')
-			dt_parse_expect(p, ';');
-	}
-}
-
 /* ---- Clauses ----------------------------------------------------------- */
 
 /* predicate: "/" expression "/" */
@@ -136,7 +82,6 @@ static dt_clause_t *clause(dt_parser_t *p)
 {
 	dt_clause_t *new = dt_compile_alloc(p->cc, sizeof(*new));
 	dt_pdesc_t **tail = &new->pdescs;
-	bool has_body = false;
 
 	new->line = p->lexer.line;
 	do {
@@ -146,12 +91,8 @@ static dt_clause_t *clause(dt_parser_t *p)
 
 	if (dt_parse_peek(p) == '/')
 		new->predicate = predicate(p);
-	if (dt_parse_peek(p) == '{') {
-		body(p, new);
-		has_body = true;
-	}
-	if (has_body)
-		return new;
+	if (dt_parse_peek(p) == '{')
+		return dt_parse_body(p, new);
 	if (dt_parse_peek(p) != ';' && dt_parse_peek(p) != DT_TOK_EOF)
 		dt_parse_fail(p);
 	/* In a file, this is a slip; on a command line, how probes are listed and counted.
@@ -193,7 +134,8 @@ void dt_parse(dt_compile_t *cc)
 					 "a D library may only have declarations");
 		} else {
 			*tail = clause(p);
-			tail = &(*tail)->next;
+			while (*tail != NULL)
+				tail = &(*tail)->next;
 		}
 	}
 	if (is_empty && !(cc->cflags & DTRACE_C_EMPTY))

@@ -2,7 +2,8 @@
 /*
  * parse.h - what the files of the parser know of each other.
  *
- *	parse.c		the top level, clauses, statements
+ *	parse.c		the top level, clauses
+ *	body.c		what stands in a clause's braces: statements, "if"
  *	express.c	expressions
  *	constant.c	integer constants that the parser needs at once
  *	decl.c		types: specifiers and declarators
@@ -44,6 +45,7 @@ typedef struct dt_parser {
 	dt_seen_t *seen[DT_NAMES_SEEN]; /* hashed by name */
 	dt_enumparse_t *enumparse;
 	dt_opentag_t *opentags; /* innermost first */
+	uint32_t nconditions;	/* body.c: of "if", and of predicates around one */
 } dt_parser_t;
 
 /* ---- Tokens: parse.c --------------------------------------------------- */
@@ -63,6 +65,11 @@ void dt_parse_leave(dt_parser_t *);
 
 /* Declarations in a text of a D library; line: its first, with its file (source.h). */
 void dt_parse_text(dt_compile_t *, const char *text, int line);
+
+/* ---- Bodies: body.c ---------------------------------------------------- */
+
+/* The body of a clause; what it is made into may begin with another, and be several. */
+dt_clause_t *dt_parse_body(dt_parser_t *, dt_clause_t *);
 
 /* ---- Expressions: express.c -------------------------------------------- */
 

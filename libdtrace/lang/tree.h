@@ -156,6 +156,7 @@ typedef struct dt_clause {
 	dt_node_t *predicate; /* NULL: none */
 	dt_stmt_t *stmts;
 	uint32_t nstmts;
+	bool is_part; /* of the clause in the text, which another stands for */
 	/* What the clause does, gathered by the checker. */
 	uint32_t naggs;	       /* aggregating statements */
 	bool records;	       /* has an action that records data (or no statement at all) */

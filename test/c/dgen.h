@@ -170,7 +170,7 @@ static inline void dgen_pt(dgen_t *g, int depth)
 	}
 }
 
-/* A variable of integer type, for which arguments of & and assignments are. */
+/* What has an integer type and can be assigned to. */
 static inline void dgen_int_lvalue(dgen_t *g, int depth, bool with_bitfields)
 {
 	if (dgen_leaf(g, depth)) {
@@ -412,8 +412,9 @@ static inline void dgen_int(dgen_t *g, int depth)
 static inline void dgen_pointer(dgen_t *g, int depth)
 {
 	if (dgen_leaf(g, depth)) {
-		dgen_add(g, "%s", DGEN_PICK(g, "pi", "&i32", "&ga[1]", "&self->si", "&gn.p.x",
-					    "&self->sn.a[1][2]", "&this->t0", "ga", "&ai[1]"));
+		dgen_add(g, "%s", DGEN_PICK(g, "pi", "&gm[1][2]", "&ga[1]", "&self->sa[1]", "&gn.p.x",
+					    "&self->sn.a[1][2]", "&this->ta[2]", "ga",
+					    "&an[\"a\"].p.x"));
 		return;
 	}
 	switch (dgen_below(g, 7)) {
@@ -804,10 +805,13 @@ static inline void dgen_statement(dgen_t *g, int depth)
 		dgen_nest(g, depth);
 		break;
 	case 7:
-		dgen_add(g, "%s", DGEN_PICK(g, "pn = &gn", "pn = &self->sn", "pn = &this->tn",
-					    "pp = &gp", "pp = &gn.q[1]", "pi = &ga[2]",
-					    "pp = (struct pt *)alloca(64)", "pi = &i32",
-					    "pn = &an[\"a\"]", "pi = (int *)&u64"));
+		dgen_add(g, "%s", DGEN_PICK(g, "pn = &nests[1]", "pn = (struct nest *)&gn.p",
+					    "pn = (struct nest *)&self->sn.p",
+					    "pn = (struct nest *)&this->tn.p",
+					    "pp = (struct pt *)&gp.x", "pp = &gn.q[1]",
+					    "pi = &ga[2]", "pp = (struct pt *)alloca(64)",
+					    "pi = &gp.x", "pn = (struct nest *)&an[\"a\"].p",
+					    "pi = (int *)&gn.big"));
 		break;
 	case 9:
 		dgen_library(g, depth);

@@ -159,6 +159,85 @@ describe('names of C++ and Rust', options, () => {
 	});
 });
 
+describe('a program of C++', options, () => {
+	const source = `
+template <class T> struct box { T value; };
+
+namespace shop {
+struct guard { // is passed by its address
+	int n;
+	~guard() { n = 0; }
+};
+class cart {
+public:
+	struct item { int price; item *next; };
+	item first;
+	__attribute__((noinline)) guard take(int n, guard g, int m);
+};
+guard cart::take(int n, guard g, int m) { first.price = n + g.n + m; return g; }
+namespace {
+__attribute__((noinline)) int pay(double rate, const cart &c, cart::item *i, box<int> *b, int n)
+{
+	return rate > 1 ? c.first.price + i->price + b->value : n;
+}
+}
+}
+
+struct cart { long other[9]; }; // another
+
+int main()
+{
+	shop::cart::item item = {5, nullptr};
+	shop::cart c = {{7, &item}};
+	box<int> b = {6};
+	cart unused = {};
+
+	c.take(11, shop::guard{3}, 12);
+	return shop::pay(1.5, c, &item, &b, 13) + (int)unused.other[1];
+}
+`;
+
+	/** Calls f with the path of the program. */
+	const withProgram = (f) => command.withDirectory((directory) => {
+		const file = path.join(directory, 'shop');
+
+		fs.writeFileSync(`${file}.cc`, source);
+		execFileSync('clang', ['-x', 'c++', '-fno-exceptions', '-g', '-o', file, `${file}.cc`]);
+		return f(file);
+	});
+
+	test('has typed arguments, whatever is passed between them', () => withProgram(async (file) => {
+		const { stdout, stderr } = await command.run(['-q', '-n', `
+			pid$target:a.out:_ZN4shop4cart4take*:entry
+			{
+				printf("%d %d %d\\n", args[0]->first.next->price, args[1], args[3]);
+			}
+			pid$target:a.out:_ZN4shop*3pay*:entry
+			{
+				printf("%d %d %d\\n", args[1]->first.price, args[2]->price, args[4]);
+			}`, '-c', file]);
+
+		assert.strictEqual(stderr, '');
+		assert.deepStrictEqual(stdout.trim().split('\n'), ['5 11 12', '26 5 13']);
+	}));
+
+	test('has types by their names in their namespaces', () => withProgram(async (file) => {
+		const { stdout, stderr } = await command.run(['-q', '-n', `
+			BEGIN
+			{
+				printf("%d %d\\n", sizeof (struct a.out\`shop::cart), sizeof (struct a.out\`cart));
+			}
+			pid$target:a.out:_ZN4shop4cart4take*:entry
+			{
+				this->item = (userland struct a.out\`shop::cart::item *)args[0]->first.next;
+				printf("%d\\n", this->item->price);
+			}`, '-c', file]);
+
+		assert.strictEqual(stderr, '');
+		assert.deepStrictEqual(stdout.trim().split('\n'), ['16 72', '5']);
+	}));
+});
+
 describe('a function whose name is longer than a probe\'s can be', options, () => {
 	/** What dtrace prints of the test program's function of many pairs. */
 	async function tracePairs(description, ...more) {

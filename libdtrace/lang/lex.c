@@ -220,6 +220,12 @@ static bool is_in_object(const char *at)
 	return last == '.' && *at == '`' && is_ident_start(at[1]);
 }
 
+/* In the name of a type of a user program: what follows is in the namespace before. */
+static bool is_in_namespace(const char *at)
+{
+	return at[0] == ':' && at[1] == ':' && is_ident_start(at[2]);
+}
+
 #define TARGET_PREFIX "pid$target`"
 
 /* A word, or with a backquote in it a name of the kernel or of a type of a user program.
@@ -233,6 +239,9 @@ static const char *lex_word(dt_lexer_t *lexer, dt_token_t *token)
 		at += strlen(TARGET_PREFIX);
 	for (; is_ident(*at) || (*at == '`' && is_ident_start(at[1])) || is_in_object(at); at++)
 		is_kernel |= *at == '`';
+	while (is_kernel && is_in_namespace(at))
+		for (at += 2; is_ident(*at);)
+			at++;
 	token->kind = is_kernel ? DT_TOK_KSYM : word_kind(first, (size_t)(at - first));
 	if (*first == '`')
 		first++;

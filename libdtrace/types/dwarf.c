@@ -184,6 +184,49 @@ static bool fits_type(int die_tag, dt_kind_t tag)
 	}
 }
 
+/* Namespaces of C++ and modules of Rust, and classes, for what is declared in them. */
+static bool is_space(Dwarf_Die *die)
+{
+	int tag = dwarf_tag(die);
+
+	return tag == DW_TAG_namespace || tag == DW_TAG_structure_type ||
+	       tag == DW_TAG_class_type;
+}
+
+/* What of the name, "outer::inner", is left inside the space; NULL: it is not in there. */
+static const char *rest_of_name(Dwarf_Die *space, const char *name)
+{
+	const char *outer = dwarf_diename(space);
+	size_t length = outer != NULL ? strlen(outer) : 0;
+
+	if (outer == NULL)
+		return dwarf_tag(space) == DW_TAG_namespace ? name : NULL;
+	return strncmp(name, outer, length) == 0 && strncmp(name + length, "::", 2) == 0
+		   ? name + length + 2
+		   : NULL;
+}
+
+static bool find_below(Dwarf_Die *parent, const char *name, dt_kind_t tag, bool is_declaration,
+		       Dwarf_Die *die)
+{
+	Dwarf_Die child;
+
+	if (dwarf_child(parent, &child) != 0)
+		return false;
+	do {
+		const char *found = fits_type(dwarf_tag(&child), tag) ? dwarf_diename(&child) : NULL;
+		const char *rest = is_space(&child) ? rest_of_name(&child, name) : NULL;
+
+		*die = child;
+		if (found != NULL && strcmp(found, name) == 0 &&
+		    dt_die_flag(&child, DW_AT_declaration) == is_declaration)
+			return true;
+		if (rest != NULL && find_below(&child, rest, tag, is_declaration, die))
+			return true;
+	} while (dwarf_siblingof(&child, &child) == 0);
+	return false;
+}
+
 /* The first entry of that name, of a kind that fits: a definition, or a mere declaration. */
 static bool find_entry(Dwarf *dw, const char *name, dt_kind_t tag, bool is_declaration,
 		       Dwarf_Die *die)
@@ -191,17 +234,9 @@ static bool find_entry(Dwarf *dw, const char *name, dt_kind_t tag, bool is_decla
 	Dwarf_CU *cu = NULL;
 	Dwarf_Die top;
 
-	while (dwarf_get_units(dw, cu, &cu, NULL, NULL, &top, NULL) == 0) {
-		if (dwarf_child(&top, die) != 0)
-			continue;
-		do {
-			const char *found = fits_type(dwarf_tag(die), tag) ? dwarf_diename(die) : NULL;
-
-			if (found != NULL && strcmp(found, name) == 0 &&
-			    dt_die_flag(die, DW_AT_declaration) == is_declaration)
-				return true;
-		} while (dwarf_siblingof(die, die) == 0);
-	}
+	while (dwarf_get_units(dw, cu, &cu, NULL, NULL, &top, NULL) == 0)
+		if (find_below(&top, name, tag, is_declaration, die))
+			return true;
 	return false;
 }
 
@@ -217,16 +252,62 @@ dt_type_t *dt_die_referred(dtrace_hdl_t *hdl, dt_dwarf_t *d, Dwarf_Die *die)
 
 /* ---- From entries to types ------------------------------------------------------------ */
 
+static bool is_c(int language)
+{
+	return language == DW_LANG_C89 || language == DW_LANG_C || language == DW_LANG_C99 ||
+	       language == DW_LANG_C11;
+}
+
+/* Adds "outer::" for each space that an entry is in. */
+static void put_spaces(Dwarf_Die *die, char *text, size_t size)
+{
+	size_t length = strlen(text);
+	Dwarf_Die *scopes, unit;
+	int n;
+
+	/* C has none, and to look for them takes time. */
+	if (dwarf_diecu(die, &unit, NULL, NULL) == NULL || is_c(dwarf_srclang(&unit)))
+		return;
+	n = dwarf_getscopes_die(die, &scopes);
+	for (int i = n - 1; i > 0 && length < size; i--)
+		if (is_space(&scopes[i]) && dwarf_diename(&scopes[i]) != NULL)
+			length += (size_t)snprintf(text + length, size - length, "%s::",
+						   dwarf_diename(&scopes[i]));
+	if (n > 0)
+		free(scopes);
+}
+
 /* The entry's name with the object's before it; NULL: it has none. */
 static const char *scoped_name(dtrace_hdl_t *hdl, const dt_dwarf_t *d, Dwarf_Die *die)
 {
 	const char *name = dwarf_diename(die);
 	char scoped[1024];
+	size_t length;
 
 	if (name == NULL)
 		return NULL;
-	snprintf(scoped, sizeof(scoped), "%s%s", d->prefix, name);
+	snprintf(scoped, sizeof(scoped), "%s", d->prefix);
+	put_spaces(die, scoped, sizeof(scoped));
+	length = strlen(scoped);
+	snprintf(scoped + length, sizeof(scoped) - length, "%s", name);
 	return dt_types_strdup(hdl, scoped);
+}
+
+/* Numbers that other languages call by names that C does not have: i32, char16_t. */
+static dt_type_t *number_like(dtrace_hdl_t *hdl, uint64_t size, bool is_signed)
+{
+	switch (size) {
+	case 1:
+		return is_signed ? hdl->types.int8 : hdl->types.uint8;
+	case 2:
+		return is_signed ? hdl->types.int16 : hdl->types.uint16;
+	case 4:
+		return is_signed ? hdl->types.int32 : hdl->types.uint32;
+	case 8:
+		return is_signed ? hdl->types.int64 : hdl->types.uint64;
+	default:
+		return NULL;
+	}
 }
 
 static dt_type_t *base_make(dtrace_hdl_t *hdl, Dwarf_Die *die)
@@ -245,6 +326,11 @@ static dt_type_t *base_make(dtrace_hdl_t *hdl, Dwarf_Die *die)
 	type = name == NULL ? NULL : dt_types_int_known(hdl, name);
 	if (type != NULL && type->size == size)
 		return type;
+	if (encoding == DW_ATE_signed || encoding == DW_ATE_unsigned || encoding == DW_ATE_UTF) {
+		type = number_like(hdl, size, encoding == DW_ATE_signed);
+		if (type != NULL)
+			return type;
+	}
 	type = dt_type_new(hdl, DT_K_INT);
 	if (type == NULL)
 		return NULL;
@@ -265,9 +351,9 @@ static dt_type_t *aggregate_make(dtrace_hdl_t *hdl, dt_dwarf_t *d, Dwarf_Die *di
 	dt_type_t *type;
 
 	if (dt_die_flag(die, DW_AT_declaration)) {
-		const char *name = dwarf_diename(die);
+		const char *name = scoped_name(hdl, d, die);
 
-		if (name != NULL && find_entry(d->dw, name, kind, false, &definition))
+		if (name != NULL && find_entry(d->dw, name + strlen(d->prefix), kind, false, &definition))
 			return type_of(hdl, d, &definition);
 		kind = DT_K_FORWARD;
 	}

@@ -136,10 +136,104 @@ static bool is_structure(Dwarf_Die *type)
 	       tag == DW_TAG_union_type;
 }
 
-/* What an entry's type is made of. False: that is not known, or it has none. */
+/* ---- Objects ---------------------------------------------------------------------------- */
+
+/*
+ * An object of C++ whose copying or destruction is more than nothing is passed by its address,
+ * and returned where the caller says (Itanium C++ ABI, section 3.1.2.3). clang tells; gcc tells
+ * what is declared, and nothing of what the language adds by itself.
+ */
+typedef enum passing { BY_VALUE, BY_REFERENCE, NOT_KNOWN } passing_t;
+
+/* Whether a constructor's parameter, after the object, is a reference to such an object. */
+static bool takes_another(Dwarf_Die *function, Dwarf_Die *class)
+{
+	Dwarf_Attribute at;
+	Dwarf_Die param, type;
+
+	if (dwarf_child(function, &param) != 0)
+		return false;
+	while (dt_die_flag(&param, DW_AT_artificial) ||
+	       dwarf_tag(&param) != DW_TAG_formal_parameter)
+		if (dwarf_siblingof(&param, &param) != 0)
+			return false;
+	return dwarf_attr_integrate(&param, DW_AT_type, &at) != NULL &&
+	       dwarf_formref_die(&at, &type) != NULL &&
+	       (dwarf_tag(&type) == DW_TAG_reference_type ||
+		dwarf_tag(&type) == DW_TAG_rvalue_reference_type) &&
+	       dwarf_attr_integrate(&type, DW_AT_type, &at) != NULL &&
+	       dwarf_formref_die(&at, &type) != NULL && dwarf_peel_type(&type, &type) == 0 &&
+	       dwarf_dieoffset(&type) == dwarf_dieoffset(class);
+}
+
+/* By its name, which is the class's; that of a template's instance goes on: vector<int>. */
+static bool is_constructor(const char *name, Dwarf_Die *class)
+{
+	const char *class_name = dwarf_diename(class);
+	size_t length = strlen(name);
+
+	return class_name != NULL && strncmp(name, class_name, length) == 0 &&
+	       (class_name[length] == '\0' || class_name[length] == '<');
+}
+
+/* What a class's function says of it. */
+static passing_t passing_by(Dwarf_Die *function, Dwarf_Die *class)
+{
+	const char *name = dwarf_diename(function);
+
+	if (dt_die_number(function, DW_AT_virtuality, 0) != 0)
+		return BY_REFERENCE;
+	if (name == NULL || dt_die_number(function, DW_AT_defaulted, 0) == DW_DEFAULTED_in_class)
+		return BY_VALUE;
+	if (*name != '~' && !(is_constructor(name, class) && takes_another(function, class)))
+		return BY_VALUE;
+	return dt_die_flag(function, DW_AT_artificial) || dt_die_flag(function, DW_AT_deleted)
+		   ? NOT_KNOWN
+		   : BY_REFERENCE;
+}
+
+static passing_t passing_of(Dwarf_Die *class, int depth)
+{
+	uint64_t convention = dt_die_number(class, DW_AT_calling_convention, 0);
+	passing_t passing = BY_VALUE, one;
+	Dwarf_Die child, type;
+	Dwarf_Attribute at;
+
+	if (convention == DW_CC_pass_by_reference)
+		return BY_REFERENCE;
+	if (convention == DW_CC_pass_by_value || dwarf_child(class, &child) != 0)
+		return BY_VALUE;
+	do {
+		one = BY_VALUE;
+		if (dwarf_tag(&child) == DW_TAG_subprogram)
+			one = passing_by(&child, class);
+		else if (dt_die_is_member(&child) && depth < DEPTH_MAX &&
+			 dwarf_attr_integrate(&child, DW_AT_type, &at) != NULL &&
+			 dwarf_formref_die(&at, &type) != NULL &&
+			 dwarf_peel_type(&type, &type) == 0 && is_structure(&type))
+			one = passing_of(&type, depth + 1);
+		if (one == BY_REFERENCE)
+			return one;
+		if (one == NOT_KNOWN)
+			passing = one;
+	} while (dwarf_siblingof(&child, &child) == 0);
+	return passing;
+}
+
+/* Rust's own rules for structures are not laid down. */
+static bool is_rust(Dwarf_Die *die)
+{
+	Dwarf_Die unit;
+
+	return dwarf_diecu(die, &unit, NULL, NULL) != NULL &&
+	       dwarf_srclang(&unit) == DW_LANG_Rust;
+}
+
+/* What an entry's type is made of, as it is passed. False: that is not known, or it has none. */
 static bool value_of(Dwarf_Die *die, dt_arch_value_t *value)
 {
 	Dwarf_Attribute at;
+	passing_t passing;
 	Dwarf_Die type;
 	Dwarf_Word size;
 
@@ -148,16 +242,21 @@ static bool value_of(Dwarf_Die *die, dt_arch_value_t *value)
 	    dwarf_formref_die(&at, &type) == NULL || dwarf_peel_type(&type, &type) != 0)
 		return false;
 	value->is_structure = is_structure(&type);
+	if (value->is_structure) {
+		passing = is_rust(&type) ? NOT_KNOWN : passing_of(&type, 0);
+		if (passing == BY_REFERENCE)
+			*value = (dt_arch_value_t){.size = 8,
+						   .align = 8,
+						   .parts = {DT_ARCH_WORDS},
+						   .is_reference = true};
+		if (passing != BY_VALUE)
+			return passing == BY_REFERENCE;
+	}
 	if (!add_parts(&type, 0, value, 0))
 		return false;
 	value->size = dwarf_aggregate_size(&type, &size) == 0 ? size : 8;
 	if (dt_die_number(&type, DW_AT_alignment, 0) > value->align)
 		value->align = dt_die_number(&type, DW_AT_alignment, 0);
-	/* Objects of C++ that must not move have their address passed, or are returned where the
-	 * caller says. */
-	if (dt_die_number(&type, DW_AT_calling_convention, 0) == DW_CC_pass_by_reference)
-		*value = (dt_arch_value_t){
-		    .size = 8, .align = 8, .parts = {DT_ARCH_WORDS}, .is_reference = true};
 	return true;
 }
 
@@ -172,15 +271,18 @@ static bool is_word(dtrace_hdl_t *hdl, dt_type_t *type)
 	       (whole->kind == DT_K_INT && whole->size <= sizeof(uint64_t));
 }
 
-/* The type's name in D. NULL: it has none, or memory is out. */
+/* The type's name in D. NULL: it has none (an instance of a template of C++, say), or memory is
+ * out. */
 static const char *name_in_d(dtrace_hdl_t *hdl, dt_type_t *type)
 {
+	static const char other[] = "<>{}&#!='\"/";
 	char text[512], whole[600];
 
 	dt_type_name(type, text, sizeof(text));
 	snprintf(whole, sizeof(whole), "%s%s",
 		 dt_type_resolve(hdl, type)->kind == DT_K_PTR ? "userland " : "", text);
-	return strstr(text, "(anon)") ? NULL : dt_types_strdup(hdl, whole);
+	return strstr(text, "(anon)") || strpbrk(text, other) ? NULL
+							      : dt_types_strdup(hdl, whole);
 }
 
 /* By its name as linkers have it: that of C++ says more than the function's own. */
@@ -257,12 +359,16 @@ int dt_dwarf_function(dtrace_hdl_t *hdl, pid_t pid, const char *object, const ch
 	Dwarf_Die die, child;
 	dt_type_t *type;
 	int n = 0, more;
+	bool is_known;
 
 	if (d == NULL || !find_function(d->dw, function, &die))
 		return -1;
-	dt_arch_call_begin(&call, value_of(&die, &value) ? &value : NULL);
 	type = dt_die_referred(hdl, d, &die);
 	params[n++].type = type != NULL && is_word(hdl, type) ? name_in_d(hdl, type) : NULL;
+	is_known = value_of(&die, &value);
+	if (!is_known && type != hdl->types.void_)
+		return n;
+	dt_arch_call_begin(&call, is_known ? &value : NULL);
 	for (more = dwarf_child(&die, &child); more == 0 && n < max;
 	     more = dwarf_siblingof(&child, &child)) {
 		if (dwarf_tag(&child) != DW_TAG_formal_parameter)

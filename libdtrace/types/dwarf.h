@@ -21,6 +21,8 @@ struct dt_dwarf {
 	Dwarf *dw;
 	struct dt_dwarfmade *made[DT_DWARF_BUCKETS];
 	int depth;
+	bool has_functions; /* they have been read: */
+	struct dt_dwarffunc *functions[DT_DWARF_BUCKETS];
 };
 
 /* The object's information, opened when first asked for. NULL with the handle's error set. */

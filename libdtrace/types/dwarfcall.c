@@ -285,46 +285,78 @@ static const char *name_in_d(dtrace_hdl_t *hdl, dt_type_t *type)
 							      : dt_types_strdup(hdl, whole);
 }
 
-/* By its name as linkers have it: that of C++ says more than the function's own. */
-static bool is_called(Dwarf_Die *die, const char *function)
+/* ---- Functions by name ------------------------------------------------------------------ */
+
+/* A function that has code, or is put into others. */
+typedef struct dt_dwarffunc {
+	struct dt_dwarffunc *next;
+	const char *name;
+	Dwarf_Off die;
+} function_t;
+
+static uint32_t bucket_of(const char *name)
 {
+	uint32_t hash = 2166136261u;
+
+	while (*name != '\0')
+		hash = (hash ^ (unsigned char)*name++) * 16777619u; /* FNV-1a */
+	return hash % DT_DWARF_BUCKETS;
+}
+
+/* By its name as linkers have it: that of C++ says more than the function's own. */
+static bool add_function(dtrace_hdl_t *hdl, dt_dwarf_t *d, Dwarf_Die *die)
+{
+	function_t *function, **bucket;
 	Dwarf_Attribute at;
 	const char *name;
 
-	if (dwarf_tag(die) != DW_TAG_subprogram || dt_die_flag(die, DW_AT_declaration))
-		return false;
+	if (dt_die_flag(die, DW_AT_declaration))
+		return true;
 	name = dwarf_attr_integrate(die, DW_AT_linkage_name, &at) != NULL ? dwarf_formstring(&at)
 									  : dwarf_diename(die);
-	return name != NULL && strcmp(name, function) == 0;
-}
-
-/* Among the entries that belong to another, and to its namespaces. */
-static bool find_below(Dwarf_Die *parent, const char *function, Dwarf_Die *die, int depth)
-{
-	if (depth == DEPTH_MAX || dwarf_child(parent, die) != 0)
+	if (name == NULL)
+		return true;
+	function = dt_types_alloc(hdl, sizeof(*function));
+	if (function == NULL)
 		return false;
-	do {
-		Dwarf_Die space = *die;
-
-		if (is_called(die, function))
-			return true;
-		if (dwarf_tag(die) == DW_TAG_namespace &&
-		    find_below(&space, function, die, depth + 1))
-			return true;
-		*die = space;
-	} while (dwarf_siblingof(die, die) == 0);
-	return false;
+	bucket = &d->functions[bucket_of(name)];
+	*function = (function_t){*bucket, name, dwarf_dieoffset(die)};
+	*bucket = function;
+	return true;
 }
 
-static bool find_function(Dwarf *dw, const char *function, Dwarf_Die *die)
+/* Those among the entries that belong to another, and in its namespaces. */
+static bool add_functions(dtrace_hdl_t *hdl, dt_dwarf_t *d, Dwarf_Die *parent, int depth)
 {
+	Dwarf_Die die;
+
+	if (depth == DEPTH_MAX || dwarf_child(parent, &die) != 0)
+		return true;
+	do {
+		int tag = dwarf_tag(&die);
+
+		if ((tag == DW_TAG_subprogram && !add_function(hdl, d, &die)) ||
+		    (tag == DW_TAG_namespace && !add_functions(hdl, d, &die, depth + 1)))
+			return false;
+	} while (dwarf_siblingof(&die, &die) == 0);
+	return true;
+}
+
+/* The first of that name. */
+static bool find_function(dtrace_hdl_t *hdl, dt_dwarf_t *d, const char *name, Dwarf_Die *die)
+{
+	const function_t *function, *found = NULL;
 	Dwarf_CU *cu = NULL;
 	Dwarf_Die top;
 
-	while (dwarf_get_units(dw, cu, &cu, NULL, NULL, &top, NULL) == 0)
-		if (find_below(&top, function, die, 0))
-			return true;
-	return false;
+	while (!d->has_functions && dwarf_get_units(d->dw, cu, &cu, NULL, NULL, &top, NULL) == 0)
+		if (!add_functions(hdl, d, &top, 0))
+			return false;
+	d->has_functions = true;
+	for (function = d->functions[bucket_of(name)]; function != NULL; function = function->next)
+		if (strcmp(function->name, name) == 0)
+			found = function;
+	return found != NULL && dwarf_offdie(d->dw, found->die, die) != NULL;
 }
 
 /* False: where it is cannot be known, nor where those after it are. */
@@ -361,7 +393,7 @@ int dt_dwarf_function(dtrace_hdl_t *hdl, pid_t pid, const char *object, const ch
 	int n = 0, more;
 	bool is_known;
 
-	if (d == NULL || !find_function(d->dw, function, &die))
+	if (d == NULL || !find_function(hdl, d, function, &die))
 		return -1;
 	type = dt_die_referred(hdl, d, &die);
 	params[n++].type = type != NULL && is_word(hdl, type) ? name_in_d(hdl, type) : NULL;

@@ -24,6 +24,8 @@ static void add_part(dt_arch_value_t *value, uint64_t offset, uint64_t size, uin
 {
 	if (align > value->align)
 		value->align = align;
+	if (offset + size > value->size)
+		value->size = offset + size;
 	if (align > 1 && offset % align != 0)
 		part |= DT_ARCH_UNALIGNED;
 	for (uint64_t i = offset / 8; i < 2 && i * 8 < offset + size; i++)
@@ -93,6 +95,17 @@ static bool add_elements(Dwarf_Die *die, uint64_t offset, uint64_t size, dt_arch
 	return true;
 }
 
+/* Whether a pointer to a member is one to a function: two words. */
+static bool is_to_method(Dwarf_Die *pointer)
+{
+	Dwarf_Attribute at;
+	Dwarf_Die type;
+
+	return dwarf_attr_integrate(pointer, DW_AT_type, &at) != NULL &&
+	       dwarf_formref_die(&at, &type) != NULL && dwarf_peel_type(&type, &type) == 0 &&
+	       dwarf_tag(&type) == DW_TAG_subroutine_type;
+}
+
 /* False: that is not known of such a type. */
 static bool add_parts(Dwarf_Die *die, uint64_t offset, dt_arch_value_t *value, int depth)
 {
@@ -107,6 +120,9 @@ static bool add_parts(Dwarf_Die *die, uint64_t offset, dt_arch_value_t *value, i
 	case DW_TAG_rvalue_reference_type:
 	case DW_TAG_unspecified_type: /* that of nullptr */
 		add_part(value, offset, 8, 8, DT_ARCH_WORDS);
+		return true;
+	case DW_TAG_ptr_to_member_type:
+		add_part(value, offset, is_to_method(&type) ? 16 : 8, 8, DT_ARCH_WORDS);
 		return true;
 	case DW_TAG_structure_type:
 	case DW_TAG_class_type:
@@ -254,7 +270,8 @@ static bool value_of(Dwarf_Die *die, dt_arch_value_t *value)
 	}
 	if (!add_parts(&type, 0, value, 0))
 		return false;
-	value->size = dwarf_aggregate_size(&type, &size) == 0 ? size : 8;
+	if (dwarf_aggregate_size(&type, &size) == 0)
+		value->size = size;
 	if (dt_die_number(&type, DW_AT_alignment, 0) > value->align)
 		value->align = dt_die_number(&type, DW_AT_alignment, 0);
 	return true;

@@ -339,11 +339,17 @@ static inline void dgen_int(dgen_t *g, int depth)
 		dgen_int_leaf(g);
 		return;
 	}
-	switch (dgen_below(g, 15)) {
+	switch (dgen_below(g, 16)) {
 	case 0:
 	case 1:
 	case 2:
 		dgen_binary(g, depth);
+		break;
+	case 13:
+		dgen_add(g, "(");
+		dgen_string(g, depth - 1);
+		dgen_add(g, ")");
+		dgen_index(g, 5, depth);
 		break;
 	case 3:
 		dgen_add(g, "%s(", DGEN_PICK(g, "-", "~", "!", "+"));
@@ -774,11 +780,21 @@ static inline void dgen_library(dgen_t *g, int depth)
 
 static inline void dgen_statement(dgen_t *g, int depth)
 {
-	switch (dgen_below(g, 13)) {
+	switch (dgen_below(g, 14)) {
 	case 0:
 	case 1:
 		dgen_aggregate(g, depth);
 		break;
+	case 10:
+		dgen_add(g, "if (");
+		dgen_int(g, depth);
+		dgen_add(g, ") ");
+		dgen_statement(g, depth);
+		if (dgen_below(g, 2)) {
+			dgen_add(g, "else ");
+			dgen_statement(g, depth);
+		}
+		return;
 	case 2:
 	case 3:
 		dgen_record(g, depth);

@@ -491,17 +491,6 @@ static void format_undo(dtrace_hdl_t *hdl, void *format)
 	dt_format_destroy(format);
 }
 
-static dt_errtag_t tag_by_name(const char *name)
-{
-	int tag;
-
-	for (tag = 0; name != NULL && tag < D_NTAGS; tag++) {
-		if (strcmp(dt_errtag_name((dt_errtag_t)tag), name) == 0)
-			return (dt_errtag_t)tag;
-	}
-	return D_SYNTAX;
-}
-
 static void *make_format(dt_compile_t *c, dt_actioncall_t *a, dt_type_t *const *types,
 			 int n)
 {
@@ -513,12 +502,12 @@ static void *make_format(dt_compile_t *c, dt_actioncall_t *a, dt_type_t *const *
 	format = a->naggs > 0 ? dtrace_printa_create(c->hdl, text->string)
 			      : dtrace_printf_create(c->hdl, text->string);
 	if (format == NULL)
-		dt_compile_error(c, tag_by_name(c->hdl->errtag), text->line, text->column, "%s",
+		dt_compile_error(c, dt_errtag_find(c->hdl->errtag), text->line, text->column, "%s",
 				 dtrace_errmsg(c->hdl, dtrace_errno(c->hdl)));
 	dt_compile_on_error(c, format_undo, format);
 	if (dt_format_check(c->hdl, format, a->builtin->ident.name, types, n, a->naggs,
 			    &tag, why, sizeof(why)) != 0)
-		dt_compile_error(c, tag_by_name(tag), text->line, text->column, "%s", why);
+		dt_compile_error(c, dt_errtag_find(tag), text->line, text->column, "%s", why);
 	return format;
 }
 

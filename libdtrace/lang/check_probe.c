@@ -39,7 +39,7 @@ static void check_description(dt_compile_t *c, const dt_pdesc_t *pdesc)
 {
 	char name[DTRACE_FULLNAMELEN];
 	dt_probe_t *probe = NULL;
-	const char *reason;
+	const char *reason, *tag;
 	int error;
 
 	if (dt_probe_match(c->hdl, &pdesc->desc, stop_at_first, &probe, NULL) < 0) {
@@ -57,8 +57,8 @@ static void check_description(dt_compile_t *c, const dt_pdesc_t *pdesc)
 	}
 	if (c->cflags & DTRACE_C_ZDEFS)
 		return;
-	reason = dt_probe_missing(c->hdl, &pdesc->desc);
-	dt_compile_error(c, D_PDESC_ZERO, pdesc->line, 0,
+	reason = dt_probe_missing(c->hdl, &pdesc->desc, &tag);
+	dt_compile_error(c, dt_errtag_find(tag), pdesc->line, 0,
 			 "probe description %s does not match any probes%s%s",
 			 dtrace_desc2str(&pdesc->desc, name, sizeof(name)),
 			 reason != NULL ? ": " : "", reason != NULL ? reason : "");

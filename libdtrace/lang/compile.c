@@ -33,6 +33,15 @@ const char *dt_errtag_name(dt_errtag_t tag)
 	return errtag_names[tag];
 }
 
+dt_errtag_t dt_errtag_find(const char *name)
+{
+	for (int tag = 0; name != NULL && tag < D_NTAGS; tag++) {
+		if (strcmp(errtag_names[tag], name) == 0)
+			return (dt_errtag_t)tag;
+	}
+	return D_SYNTAX;
+}
+
 /* ---- For the passes ---------------------------------------------------- */
 
 void dt_compile_error(dt_compile_t *cc, dt_errtag_t tag, int line, int column,

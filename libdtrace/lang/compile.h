@@ -94,6 +94,8 @@ void dt_ident_modify(dt_compile_t *, dt_ident_t *);
 /* A built-in by its name: variable, subroutine, action, aggregating function; NULL. */
 const dt_ident_t *dt_builtin_lookup(const char *name);
 const char *dt_errtag_name(dt_errtag_t);
+/* The tag of that name, as parts that raise no errors themselves give it; else D_SYNTAX. */
+dt_errtag_t dt_errtag_find(const char *);
 
 /* check_probe.c. The names of the types of a probe's args[], in the handle's memory. 0, or -1
  * with the handle's error set. */

@@ -172,12 +172,13 @@ static int dt_cpc_provide(dtrace_hdl_t *hdl, const dt_provider_t *provider,
 }
 
 static const char *dt_cpc_missing(dtrace_hdl_t *hdl, const dt_provider_t *provider,
-				  const dtrace_probedesc_t *pattern)
+				  const dtrace_probedesc_t *pattern, const char **tag)
 {
 	dt_cpcs_t *known = dt_provider_state(hdl, provider, sizeof(*known));
 	const char *rest;
 	int event = dt_cpc_event(pattern->dtpd_name, &rest);
 
+	(void)tag;
 	if (!known || !dt_glob_is_literal(pattern->dtpd_name))
 		return NULL;
 	if (event < 0)

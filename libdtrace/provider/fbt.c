@@ -453,9 +453,10 @@ static int dt_fbt_type(dtrace_hdl_t *hdl, dt_probe_t *probe)
 }
 
 static const char *dt_fbt_missing(dtrace_hdl_t *hdl, const dt_provider_t *provider,
-				  const dtrace_probedesc_t *pattern)
+				  const dtrace_probedesc_t *pattern, const char **tag)
 {
 	(void)pattern;
+	(void)tag;
 	return dt_fbt_refusal(hdl, provider);
 }
 

@@ -376,18 +376,88 @@ static dt_attachpoint_t *dt_pid_model(dtrace_hdl_t *hdl)
 	return dt_pid_attach(hdl, false);
 }
 
-static const char *dt_pid_missing(dtrace_hdl_t *hdl, const dt_provider_t *provider,
-				  const dtrace_probedesc_t *pattern)
-{
-	pid_t pid = dt_pid_parse(pattern->dtpd_provider);
+/* ---- What there is none of ---------------------------------------------------------------- */
 
-	(void)hdl;
-	(void)provider;
-	if (strncmp(pattern->dtpd_provider, DT_PID_PREFIX, strlen(DT_PID_PREFIX)) != 0)
+/* How much of a description that matches nothing is there. */
+typedef struct dt_pidsearch {
+	const dtrace_probedesc_t *pattern;
+	bool has_file, has_function;
+	uint64_t size; /* of the function */
+} dt_pidsearch_t;
+
+static int dt_pid_search_function(const dt_userfunc_t *function, void *arg)
+{
+	dt_pidsearch_t *search = arg;
+
+	if (!dt_pid_means_function(search->pattern->dtpd_func, function->name))
+		return 0;
+	search->has_function = true;
+	if (function->size > search->size)
+		search->size = function->size;
+	return 0;
+}
+
+static int dt_pid_search_file(dtrace_hdl_t *hdl, const dt_userfile_t *file, void *arg)
+{
+	dt_pidsearch_t *search = arg;
+	const char *alias = dt_pid_alias(hdl, file), *module = search->pattern->dtpd_mod;
+	const dt_symtab_t *symtab;
+
+	if (strcmp(module, file->name) != 0 && (!alias || strcmp(module, alias) != 0))
+		return 0;
+	search->has_file = true;
+	symtab = dt_userfile_symtab(file);
+	return symtab ? dt_symtab_functions(symtab, dt_pid_search_function, search) : 0;
+}
+
+/* Of a description that names one object and one function of a process. */
+static const char *dt_pid_lacking(dtrace_hdl_t *hdl, const dtrace_probedesc_t *pattern, pid_t pid,
+				  const char **tag)
+{
+	dt_pidsearch_t search = {.pattern = pattern};
+	const char *name = pattern->dtpd_name;
+
+	if (dt_user_files(hdl, pid, dt_pid_search_file, &search) != 0 || !search.has_file)
 		return NULL;
-	if (pid == 0)
+	if (!search.has_function) {
+		*tag = "D_PROC_FUNC";
+		return "the object has no such function";
+	}
+	if (name[0] == '\0' || !dt_glob_is_literal(name) || strcmp(name, DT_PID_ENTRY) == 0 ||
+	    strcmp(name, DT_PID_RETURN) == 0)
+		return NULL;
+	if (!dt_pid_means_offsets(pattern)) {
+		*tag = "D_PROC_NAME";
+		return "a probe is called entry, return, or by an offset in hexadecimal";
+	}
+	*tag = "D_PROC_OFF";
+	return strtoull(name, NULL, 16) >= search.size
+		   ? "the function is not as long"
+		   : "there is no instruction at that offset that a probe can be at";
+}
+
+static const char *dt_pid_missing(dtrace_hdl_t *hdl, const dt_provider_t *provider,
+				  const dtrace_probedesc_t *pattern, const char **tag)
+{
+	const char *name = pattern->dtpd_provider;
+	pid_t pid = dt_pid_parse(name);
+
+	(void)provider;
+	if (strncmp(name, DT_PID_PREFIX, strlen(DT_PID_PREFIX)) != 0)
+		return NULL;
+	if (pid == 0) {
+		if (strchr("0123456789", name[strlen(name) - 1]))
+			*tag = "D_PROC_BADPID";
 		return "the provider pid is followed by the number of one process";
-	return kill(pid, 0) != 0 ? "there is no such process" : NULL;
+	}
+	if (kill(pid, 0) != 0) {
+		*tag = "D_PROC_GRAB";
+		return "there is no such process";
+	}
+	if (pattern->dtpd_mod[0] == '\0' || pattern->dtpd_func[0] == '\0' ||
+	    !dt_glob_is_literal(pattern->dtpd_mod) || !dt_glob_is_literal(pattern->dtpd_func))
+		return NULL;
+	return dt_pid_lacking(hdl, pattern, pid, tag);
 }
 
 const dt_provider_t dt_provider_pid = {

@@ -595,16 +595,19 @@ const dt_provider_t *dt_probe_grower(dtrace_hdl_t *hdl, const dtrace_probedesc_t
 	return NULL;
 }
 
-const char *dt_probe_missing(dtrace_hdl_t *hdl, const dtrace_probedesc_t *pattern)
+const char *dt_probe_missing(dtrace_hdl_t *hdl, const dtrace_probedesc_t *pattern,
+			     const char **tag)
 {
 	const char *reason = NULL;
+
+	*tag = "D_PDESC_ZERO";
 
 	for (int i = 0; dt_providers[i] && !reason; i++) {
 		const dt_provider_t *provider = dt_providers[i];
 
 		if (provider->missing && pattern->dtpd_provider[0] != '\0' &&
 		    dt_provider_matches(provider, pattern->dtpd_provider))
-			reason = provider->missing(hdl, provider, pattern);
+			reason = provider->missing(hdl, provider, pattern, tag);
 	}
 	return reason;
 }
@@ -639,7 +642,7 @@ int dtrace_probe_iter(dtrace_hdl_t *hdl, const dtrace_probedesc_t *pattern,
 	if (rv != 0)
 		return -1;
 
-	const char *reason = pattern ? dt_probe_missing(hdl, pattern) : NULL;
+	const char *tag, *reason = pattern ? dt_probe_missing(hdl, pattern, &tag) : NULL;
 
 	return reason ? dt_set_error(hdl, EDT_NOPROBE, "%s", reason)
 		      : dt_set_errno(hdl, EDT_NOPROBE);

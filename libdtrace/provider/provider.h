@@ -184,9 +184,10 @@ struct dt_provider {
 	/*
 	 * Why there is no probe that the pattern means and that DTrace has elsewhere: a
 	 * sentence without its end, in the handle's arena or constant. NULL: nothing to say.
+	 * *tag may become the error's tag, D_PDESC_ZERO before.
 	 */
 	const char *(*missing)(dtrace_hdl_t *, const dt_provider_t *,
-			       const dtrace_probedesc_t *);
+			       const dtrace_probedesc_t *, const char **tag);
 	/*
 	 * Calls the function for each probe that the pattern means, that DTrace has and that
 	 * this kernel cannot have, with the reason, until it returns non-0, and returns that.
@@ -264,8 +265,9 @@ int dt_probe_type(dtrace_hdl_t *, dt_probe_t *);
 const dt_provider_t *dt_probe_grower(dtrace_hdl_t *, const dtrace_probedesc_t *, pid_t *);
 /* Whether the probe, or its module's other name, is what the description means. */
 bool dt_probe_is_meant(const dtrace_probedesc_t *, const dt_probe_t *);
-/* The words for a description that matches nothing; NULL: it means no probe known anywhere. */
-const char *dt_probe_missing(dtrace_hdl_t *, const dtrace_probedesc_t *);
+/* The words for a description that matches nothing, and the error's tag; NULL: it means no
+ * probe known anywhere. */
+const char *dt_probe_missing(dtrace_hdl_t *, const dtrace_probedesc_t *, const char **tag);
 /* Whether the provider's part of a pattern can mean this provider, or one of this family. */
 bool dt_provider_matches(const dt_provider_t *, const char *pattern);
 /* What a provider keeps for a handle: size bytes, zeroed at first. NULL: out of memory. */

@@ -482,8 +482,9 @@ static const char *dt_tp_reason(dtrace_hdl_t *hdl, const dt_tpprobe_t *entry)
 }
 
 const char *dt_tptable_missing(dtrace_hdl_t *hdl, const dt_provider_t *provider,
-			       const dtrace_probedesc_t *pattern)
+			       const dtrace_probedesc_t *pattern, const char **tag)
 {
+	(void)tag;
 	if (!dt_glob_is_literal(pattern->dtpd_name))
 		return NULL;
 	for (const dt_tpprobe_t *entry = provider->table; entry->name; entry = dt_tp_next(entry))

@@ -125,7 +125,7 @@ _Static_assert(DT_PROBE_TABLES_END <= DT_PROBE_SDT, "the tables' numbers reach i
 int dt_tptable_provide(dtrace_hdl_t *, const dt_provider_t *, const dtrace_probedesc_t *);
 int dt_tptable_describe(dtrace_hdl_t *, dt_probe_t *);
 const char *dt_tptable_missing(dtrace_hdl_t *, const dt_provider_t *,
-			       const dtrace_probedesc_t *);
+			       const dtrace_probedesc_t *, const char **tag);
 int dt_tptable_lacks(dtrace_hdl_t *, const dt_provider_t *, const dtrace_probedesc_t *,
 		     dtrace_missing_f *, void *);
 

@@ -459,12 +459,14 @@ const char *dtrace_errmsg(dtrace_hdl_t *, int error);
 const char *dtrace_errname(int error);
 /*
  * Where the last error of the handle is a compile error: its tag, "D_SYNTAX" and the like,
- * otherwise ""; the line and the column it stands in, from 1, 0 when not known. Valid until
- * the next call on the handle. Extensions.
+ * otherwise ""; the line and the column it stands in, from 1, 0 when not known; the part of a
+ * clause, "predicate" or "action list", NULL when it is in none. Valid until the next call on
+ * the handle. Extensions.
  */
 const char *dtrace_errtag(dtrace_hdl_t *);
 int dtrace_errline(dtrace_hdl_t *);
 int dtrace_errcolumn(dtrace_hdl_t *);
+const char *dtrace_errregion(dtrace_hdl_t *);
 /* "invalid address" and so on, for DTRACEFLT_*. */
 const char *dtrace_faultstr(dtrace_hdl_t *, int fault);
 /* The name of a D subroutine by its number. */

@@ -31,6 +31,7 @@ int dt_set_errno(dtrace_hdl_t *hdl, int error)
 	hdl->errmsg[0] = '\0';
 	hdl->errtag[0] = '\0';
 	hdl->errline = hdl->errcolumn = 0;
+	hdl->errregion = NULL;
 	return -1;
 }
 
@@ -86,6 +87,11 @@ int dtrace_errline(dtrace_hdl_t *hdl)
 int dtrace_errcolumn(dtrace_hdl_t *hdl)
 {
 	return hdl->errcolumn;
+}
+
+const char *dtrace_errregion(dtrace_hdl_t *hdl)
+{
+	return hdl->errregion;
 }
 
 const char *dt_errno_name(int error)

@@ -24,6 +24,7 @@ struct dtrace_hdl {
 	char errmsg[2048];
 	char errtag[32]; /* "D_SYNTAX", or "" */
 	int errline, errcolumn;
+	const char *errregion; /* of a clause; NULL: none */
 
 	dtrace_optval_t options[DT_NOPTIONS];
 	char *stroptions[DT_NOPTIONS]; /* values of options that are text; malloc'd */

@@ -131,16 +131,28 @@ describe('programs', { skip }, () => {
 			stdout: '-7\n\n' });
 	});
 
-	test('an error in -n tells the program', async () => {
-		expect(await run(['-n', 'BEGIN { trace(1 }']), {
+	test('an error in -n tells the program, and the part of the clause', async () => {
+		const errors = {
+			'BEGIN { trace(1 }': 'syntax error near "}"',
+			'nosuch:::probe': 'probe description nosuch:::probe does not match any probes',
+			'BEGIN { trace(x); }': 'in action list: failed to resolve x: Unknown variable name',
+			'BEGIN /y/ { trace(x); }': 'in predicate: failed to resolve y: Unknown variable name',
+		};
+
+		for (const [text, words] of Object.entries(errors)) {
+			const result = await run(['-n', text]);
+
+			assert.strictEqual(result.stderr, `dtrace: invalid probe specifier ${text}: ${words}\n`);
+			assert.strictEqual(result.status, 1);
+		}
+	});
+
+	test('and the line, where it has several', async () => {
+		expect(await run(['-x', 'errtags', '-n', 'BEGIN\n{\n\ttrace(x);\n}']), {
+			status: 1, stderr: /\[D_IDENT_UNDEF\] line 3: failed to resolve x: Unknown variable name\n$/ });
+		expect(await run(['-x', 'errtags', '-n', 'BEGIN { trace(x); }']), {
 			status: 1,
-			stderr: /^dtrace: invalid probe specifier BEGIN \{ trace\(1 \}: (line 1: )?syntax error near "}"\n$/,
-		});
-		expect(await run(['-n', 'nosuch:::probe']), {
-			status: 1,
-			stderr: new RegExp('^dtrace: invalid probe specifier nosuch:::probe: (line 1: )?' +
-				'probe description nosuch:::probe does not match any probes\\n$'),
-		});
+			stderr: /: \[D_IDENT_UNDEF\] in action list: failed to resolve x: Unknown variable name\n$/ });
 	});
 
 	test('a script: its name and arguments', async () => {

@@ -55,7 +55,7 @@ describe('D libraries', { skip: command.skip }, () => {
 		const b = await withFiles(files, ['-L', 'lib', '-qn', 'BEGIN { trace(B); }']);
 
 		assert.strictEqual(c.stdout.trim(), '2');
-		assert.match(b.stderr, /\[D_IDENT_UNDEF\] line 1: failed to resolve B/);
+		assert.match(b.stderr, /\[D_IDENT_UNDEF\] in action list: failed to resolve B/);
 	});
 
 	test('translators and types of a library', async () => {

@@ -60,6 +60,23 @@ static void compile_script(command_t *command, command_program_t *program)
 		fatal_library(command, "failed to compile script %s", program->text);
 }
 
+/*
+ * A description that is a line has but the one; as in libdtrace the message says which part of
+ * the clause is meant: "in action list: failed to resolve x: ...".
+ */
+static _Noreturn void fatal_description(command_t *command, const char *text)
+{
+	const char *words = library_words(command), *region = dtrace_errregion(command->dtp);
+	const char *line = *words == '[' ? strstr(words, "] ") : NULL;
+
+	line = line != NULL ? line + 2 : words;
+	if (strchr(text, '\n') != NULL || strncmp(line, "line 1: ", 8) != 0)
+		fatal_library(command, "invalid probe specifier %s", text);
+	fatal(command, "invalid probe specifier %s: %.*s%s%s%s%s", text, (int)(line - words), words,
+	      region != NULL ? "in " : "", region != NULL ? region : "",
+	      region != NULL ? ": " : "", line + 8);
+}
+
 void program_compile(command_t *command, command_program_t *program)
 {
 	if (program->is_script) {
@@ -71,7 +88,7 @@ void program_compile(command_t *command, command_program_t *program)
 						  argument_count(command),
 						  command->arguments);
 	if (program->prog == NULL)
-		fatal_library(command, "invalid probe specifier %s", program->text);
+		fatal_description(command, program->text);
 }
 
 void print_attribute(command_t *command, dtrace_attribute_t attribute)

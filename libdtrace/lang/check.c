@@ -13,15 +13,18 @@
 
 static void check_predicate(dt_compile_t *c, dt_clause_t *clause)
 {
-	dt_node_t *n = dt_check_value(c, clause->predicate);
 	char type[DT_TYPESTR];
+	dt_node_t *n;
 
+	c->region = "predicate";
+	n = dt_check_value(c, clause->predicate);
 	if (!dt_check_is_scalar(c, n))
 		dt_compile_error(c, D_PRED_SCALAR, n->line, n->column,
 				 "predicate result must be of scalar type, not \"%s\"",
 				 dt_type_name(n->type, type, sizeof(type)));
 	dt_check_leftover(c, n);
 	clause->predicate = n;
+	c->region = NULL;
 }
 
 /* Whether something in the tree assigns to the name. */
@@ -118,11 +121,13 @@ static void check_clause(dt_compile_t *c, dt_clause_t *clause)
 	c->attributes = dt_attr_stable;
 	if (clause->predicate != NULL && !predicate_last)
 		check_predicate(c, clause);
+	c->region = "action list";
 	for (stmt = clause->stmts; stmt != NULL; stmt = stmt->next) {
 		check_statement(c, clause, stmt);
 		dt_check_leftover(c, stmt->expr);
 		dt_check_leftover(c, stmt->agg);
 	}
+	c->region = NULL;
 	if (predicate_last)
 		check_predicate(c, clause);
 	clause->stmtattr = c->attributes;

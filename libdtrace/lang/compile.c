@@ -67,6 +67,7 @@ void dt_compile_error(dt_compile_t *cc, dt_errtag_t tag, int line, int column,
 	snprintf(hdl->errtag, sizeof(hdl->errtag), "%s", name);
 	hdl->errline = DT_LINE_NUMBER(line);
 	hdl->errcolumn = column;
+	hdl->errregion = cc->region;
 	longjmp(*cc->unwind, 1);
 }
 

@@ -42,6 +42,7 @@ typedef struct dt_compile {
 	jmp_buf *unwind;
 	int error;	    /* when not 0: dtrace_errno() in place of EDT_COMPILER */
 	dt_clause_t *clause; /* being checked; NULL: none */
+	const char *region;  /* of it: "predicate", "action list"; NULL: none */
 	struct dt_namepragma *name_pragmas; /* pragma.c */
 	struct dt_clauseprobes *clause_probes; /* check_probe.c */
 	struct dt_expansion *expanding; /* translate.c: innermost first */

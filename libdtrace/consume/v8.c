@@ -50,6 +50,16 @@ static const struct {
 };
 #define NVARIABLES ((int)(sizeof(variables) / sizeof(variables[0])))
 
+/* What those begin with that V8 12 (Node 22) and later call otherwise, and the name before. */
+static const struct {
+	const char *begins, *name;
+} renamed[] = {
+    {"class_SharedFunctionInfo__name_or_scope_info__Tagged_",
+     "class_SharedFunctionInfo__name_or_scope_info__Object"},
+    {"class_SharedFunctionInfo__script__Tagged_",
+     "class_SharedFunctionInfo__script_or_debug_info__HeapObject"},
+};
+
 static Elf_Scn *dynamic_symbols(Elf *elf, GElf_Shdr *header)
 {
 	Elf_Scn *section = NULL;
@@ -82,12 +92,21 @@ static bool read_value(Elf *elf, int fd, uint64_t address, int32_t *value)
 	return false;
 }
 
+static const char *former_name(const char *name)
+{
+	for (size_t i = 0; i < sizeof(renamed) / sizeof(renamed[0]); i++)
+		if (strncmp(name, renamed[i].begins, strlen(renamed[i].begins)) == 0)
+			return renamed[i].name;
+	return name;
+}
+
 /* Takes in one variable; false: its value is none that we can do with. */
 static bool take_variable(Elf *elf, int fd, const char *name, uint64_t address,
 			  uint64_t *words, int *found)
 {
 	int32_t value;
 
+	name = former_name(name);
 	for (int i = 0; i < NVARIABLES; i++) {
 		if (strcmp(variables[i].name, name) != 0)
 			continue;

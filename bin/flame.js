@@ -13,6 +13,7 @@ const { Screen, plain } = require('./screen');
 const { Flame } = require('./flamegraph');
 
 const PAUSE = 0.25; /* seconds from one reading to the next */
+const MOST = 5000; /* samples a second: as often as the provider profile fires */
 
 const program = (rate, predicate) => `
 	profile-${rate}
@@ -55,8 +56,8 @@ async function run(session) {
 
 	if (!session.hasTarget)
 		throw new UsageError('a process is needed: -p PID, or -- COMMAND');
-	if (!Number.isInteger(rate))
-		throw new UsageError('--rate takes a whole number');
+	if (!Number.isInteger(rate) || rate > MOST)
+		throw new UsageError(`--rate takes a whole number up to ${MOST}`);
 	fs.closeSync(fs.openSync(out, 'a')); /* now rather than when all is done */
 	try {
 		await sample(session, rate, out);

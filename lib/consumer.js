@@ -330,7 +330,9 @@ class Consumer extends EventEmitter {
 	 * for (const { keys: [name], value } of await dt.aggregations({ reverse: true }))
 	 * 	console.log(name, value);
 	 */
-	async aggregations({ sort = 'value', reverse = false, clear = false } = {}) {
+	async aggregations(options = {}) {
+		checkObject(options, 'the options');
+		const { sort = 'value', reverse = false, clear = false } = options;
 		const order = aggregationOrder(sort, reverse);
 
 		this.#checkOpen();

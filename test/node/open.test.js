@@ -161,6 +161,16 @@ test('aggregations are objects, and stay', async () => {
 	await dt.close();
 });
 
+for (const [options, message] of [[null, /the options must be an object/],
+	[{ sort: 'size' }, /sort must be 'value', 'key' or 'none'/]]) {
+	test(`aggregations(${JSON.stringify(options)}) is refused`, async () => {
+		const dt = await dtrace.open();
+
+		await assert.rejects(dt.aggregations(options), { name: 'TypeError', message });
+		await dt.close();
+	});
+}
+
 test('aggregations are sorted by value, by key, or not at all', async () => {
 	const dt = await dtrace.open();
 	const keys = async (options) =>

@@ -104,6 +104,7 @@ for (const [what, args, message, status] of [
 	['a function of no process', ['latency', '-f', 'malloc'], /a function is one of a process/, 2],
 	['a port that is none', ['latency', 'read', '-w', '--port', '70000'], /is no port/, 2],
 	['a flame graph of everything', ['flame'], /a process is needed/, 2],
+	['too high a rate', ['flame', '-r', '5001', '--', 'true'], /a whole number up to 5000/, 2],
 	['no directory for the drawing', ['flame', '-o', '/no/such/f.svg', '--', 'true'], /ENOENT/, 1],
 ]) {
 	test(`an error is told clearly: ${what}`, async () => {

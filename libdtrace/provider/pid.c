@@ -251,6 +251,12 @@ static int dt_pid_visit_function(const dt_userfunc_t *function, void *arg)
 	return 0;
 }
 
+static bool dt_pid_means_file(const char *pattern, const dt_userfile_t *file)
+{
+	return dt_glob_object(pattern, file->name) ||
+	       (file->is_program && dt_glob(pattern, DT_PID_PROGRAM));
+}
+
 static int dt_pid_visit_file(dtrace_hdl_t *hdl, const dt_userfile_t *file, void *arg)
 {
 	const dt_symtab_t *symtab;
@@ -259,8 +265,7 @@ static int dt_pid_visit_file(dtrace_hdl_t *hdl, const dt_userfile_t *file, void 
 
 	walk->module = file->name;
 	walk->alias = file->is_program ? DT_PID_PROGRAM : NULL;
-	if (!dt_glob_object(walk->pattern->dtpd_mod, file->name) &&
-	    !(walk->alias && dt_glob(walk->pattern->dtpd_mod, walk->alias)))
+	if (!dt_pid_means_file(walk->pattern->dtpd_mod, file))
 		return 0;
 	symtab = dt_userfile_symtab(file);
 	if (!symtab)
@@ -400,10 +405,10 @@ static int dt_pid_search_function(const dt_userfunc_t *function, void *arg)
 static int dt_pid_search_file(dtrace_hdl_t *hdl, const dt_userfile_t *file, void *arg)
 {
 	dt_pidsearch_t *search = arg;
-	const char *alias = dt_pid_alias(hdl, file), *module = search->pattern->dtpd_mod;
 	const dt_symtab_t *symtab;
 
-	if (strcmp(module, file->name) != 0 && (!alias || strcmp(module, alias) != 0))
+	(void)hdl;
+	if (!dt_pid_means_file(search->pattern->dtpd_mod, file))
 		return 0;
 	search->has_file = true;
 	symtab = dt_userfile_symtab(file);
@@ -423,8 +428,9 @@ static const char *dt_pid_lacking(dtrace_hdl_t *hdl, const dtrace_probedesc_t *p
 		*tag = "D_PROC_FUNC";
 		return "the object has no such function";
 	}
-	if (name[0] == '\0' || !dt_glob_is_literal(name) || strcmp(name, DT_PID_ENTRY) == 0 ||
-	    strcmp(name, DT_PID_RETURN) == 0)
+	if (strcmp(name, DT_PID_RETURN) == 0)
+		return "no instruction of the function is known to return from it";
+	if (name[0] == '\0' || !dt_glob_is_literal(name) || strcmp(name, DT_PID_ENTRY) == 0)
 		return NULL;
 	if (!dt_pid_means_offsets(pattern)) {
 		*tag = "D_PROC_NAME";

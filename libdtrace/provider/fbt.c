@@ -281,6 +281,7 @@ static dt_attachpoint_t *dt_fbt_kprobe(dtrace_hdl_t *hdl, bool is_return)
 		return NULL;
 	attach->kind = DT_ATTACH_KPROBE;
 	attach->context = DT_CONTEXT_ANY;
+	attach->is_alone = true;
 	return attach;
 }
 
@@ -294,6 +295,7 @@ static dt_attachpoint_t *dt_fbt_trampoline(dtrace_hdl_t *hdl, const char *functi
 	attach->kind = DT_ATTACH_FUNCTION;
 	attach->prog_type = BPF_PROG_TYPE_TRACING;
 	attach->context = DT_CONTEXT_ANY;
+	attach->is_alone = true;
 	attach->target = function;
 	attach->is_return = is_return;
 	attach->btf_id = btf_id;

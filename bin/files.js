@@ -6,6 +6,7 @@
  * told, not names: those are other people's business.
  */
 const { getSystemErrorName } = require('node:util');
+const { countByProgram, programRows } = require('./program');
 const { SHARED } = require('./tool');
 const { Screen, duration, plain, table } = require('./screen');
 
@@ -32,7 +33,7 @@ const each = (predicate) => `
 	${probes('return')}
 	/self->begun/
 	{
-		trace(execname);
+		trace(program);
 		trace(pid);
 		trace(errno);
 		trace(timestamp - self->begun);
@@ -42,29 +43,20 @@ const each = (predicate) => `
 	}`;
 
 const BY_PROGRAM = `
-	${probes('return')}
-	{
-		@opened[execname] = count();
-	}
-
-	${probes('return')}
-	/errno/
-	{
-		@failed[execname] = count();
-	}`;
+	${countByProgram('opened', probes('return'))}
+	${countByProgram('failed', probes('return'), 'errno')}`;
 
 /** Counts by program, while nothing else may be told of them; for files and net. */
-async function countByProgram(session, program, [done, failed]) {
+async function showPrograms(session, program, [done, failed]) {
 	const interval = session.number('interval');
 	const screen = new Screen();
 	const dt = await session.trace(program);
 	const picture = async () => {
-		const rows = new Map();
+		const rows = programRows(await dt.aggregations());
 
-		for (const { name, keys: [key], value } of await dt.aggregations({ reverse: true }))
-			rows.set(key, { ...rows.get(key), [name]: value });
 		return table(['PROGRAM', ` ${done.toUpperCase()}`, ` ${failed.toUpperCase()}`],
-		    [...rows].map(([key, row]) => [key, row[done] ?? 0, row[failed] ?? '']));
+		    rows.sort((a, b) => (b[done] ?? 0) - (a[done] ?? 0))
+		        .map((row) => [row.key, row[done] ?? 0, row[failed] ?? '']));
 	};
 
 	while (await session.pause(interval)) {
@@ -77,7 +69,7 @@ async function countByProgram(session, program, [done, failed]) {
 
 async function run(session) {
 	if (!session.hasTarget && session.options.name === undefined) {
-		await countByProgram(session, BY_PROGRAM, ['opened', 'failed']);
+		await showPrograms(session, BY_PROGRAM, ['opened', 'failed']);
 		return;
 	}
 	const screen = new Screen();
@@ -111,5 +103,5 @@ open, with the time it took and the error there was; without them, how many file
 opens. Ctrl-C ends it with a summary.`,
 	options: SHARED,
 	run,
-	countByProgram,
+	showPrograms,
 };

@@ -9,9 +9,10 @@
 const { constants } = require('node:os');
 const { SocketAddress } = require('node:net');
 const { getSystemErrorName } = require('node:util');
+const { countByProgram } = require('./program');
 const { SHARED } = require('./tool');
 const { Screen, duration, plain, table } = require('./screen');
-const { countByProgram } = require('./files');
+const { showPrograms } = require('./files');
 
 const AF_UNIX = 1;
 const AF_INET = 2;
@@ -62,7 +63,7 @@ const each = (predicate) => `
 		trace(self->socket);
 		trace(errno);
 		trace(timestamp - self->begun);
-		trace(execname);
+		trace(program);
 		trace(pid);
 		tracemem(copyin(self->address, ${size}), ${size});
 	}`).join('\n')}
@@ -73,16 +74,8 @@ const each = (predicate) => `
 	}`;
 
 const BY_PROGRAM = `
-	syscall::connect:return
-	{
-		@connects[execname] = count();
-	}
-
-	syscall::connect:return
-	/errno && errno != ${EINPROGRESS}/
-	{
-		@failed[execname] = count();
-	}`;
+	${countByProgram('connects', 'syscall::connect:return')}
+	${countByProgram('failed', 'syscall::connect:return', `errno && errno != ${EINPROGRESS}`)}`;
 
 /* What a struct sockaddr of the kernel's says. */
 function addressOf(bytes) {
@@ -179,7 +172,7 @@ function line(program, pid, took, rest) {
 
 async function run(session) {
 	if (!session.hasTarget && session.options.name === undefined) {
-		await countByProgram(session, BY_PROGRAM, ['connects', 'failed']);
+		await showPrograms(session, BY_PROGRAM, ['connects', 'failed']);
 		return;
 	}
 	const screen = new Screen();

@@ -5,20 +5,13 @@
  * Without a process, a command or a program's name: how many system calls each program
  * makes. With one: which calls it makes, how often they fail, and how long they take.
  */
+const { countByProgram, programRows } = require('./program');
 const { SHARED } = require('./tool');
 const { Screen, duration, table } = require('./screen');
 
 const BY_PROGRAM = `
-	syscall:::return
-	{
-		@calls[execname] = count();
-	}
-
-	syscall:::return
-	/errno/
-	{
-		@errors[execname] = count();
-	}`;
+	${countByProgram('calls', 'syscall:::return')}
+	${countByProgram('errors', 'syscall:::return', 'errno')}`;
 
 /* A call that was under way when tracing began has no beginning. */
 const byCall = (predicate) => `
@@ -49,17 +42,21 @@ const byCall = (predicate) => `
 		self->begun = 0;
 	}`;
 
-/* Rows by key, with what each aggregation says of it: {key, calls, errors, time, longest}. */
-function gather(aggregations) {
+const NOTHING = { calls: 0, errors: 0, time: 0, longest: 0 };
+
+/* Rows by call, with what each aggregation says of it: {key, calls, errors, time, longest}. */
+function callRows(aggregations) {
 	const rows = new Map();
 
-	for (const { name, keys: [key], value } of aggregations) {
-		const row = rows.get(key) ?? { key, calls: 0, errors: 0, time: 0, longest: 0 };
+	for (const { name, keys: [key], value } of aggregations)
+		rows.set(key, { key, ...rows.get(key), [name]: value });
+	return [...rows.values()];
+}
 
-		row[name] = value;
-		rows.set(key, row);
-	}
-	return [...rows.values()].sort((a, b) => b.calls - a.calls);
+function gather(session, aggregations) {
+	const rows = session.isByCall ? callRows(aggregations) : programRows(aggregations);
+
+	return rows.map((row) => ({ ...NOTHING, ...row })).sort((a, b) => b.calls - a.calls);
 }
 
 /* before: what gather() gave the last time, so many seconds ago. */
@@ -89,7 +86,7 @@ async function run(session) {
 	let last = begun;
 
 	while (await session.pause(interval)) {
-		const rows = gather(await dt.aggregations());
+		const rows = gather(session, await dt.aggregations());
 		const now = performance.now();
 
 		if (isLive)
@@ -98,7 +95,7 @@ async function run(session) {
 		last = now;
 	}
 	await session.stop();
-	screen.print(picture(session, gather(await dt.aggregations()), [],
+	screen.print(picture(session, gather(session, await dt.aggregations()), [],
 	    (performance.now() - begun) / 1000));
 }
 

@@ -15,6 +15,7 @@
 const { constants } = require('node:os');
 const { parseArgs } = require('node:util');
 const { open } = require('dtrace-async');
+const { IS_NAMED, NAMES, nameArguments } = require('./program');
 
 const COMMON = {
 	pid: { type: 'string', short: 'p', value: 'PID', help: 'trace this process' },
@@ -76,13 +77,13 @@ class Session {
 		return this.pid !== undefined || this.command.length > 0;
 	}
 
-	/** The D predicate for what is traced. With a name, `$$1` must be that name. */
+	/** The D predicate for what is traced. */
 	get predicate() {
 		if (this.command.length > 0)
 			return 'progenyof($target)';
 		if (this.pid !== undefined)
 			return 'pid == $target';
-		return this.options.name === undefined ? '1' : 'execname == $$1';
+		return this.options.name === undefined ? '1' : IS_NAMED;
 	}
 
 	/** What is traced, for headings. */
@@ -133,7 +134,9 @@ class Session {
 		dt.on('error', (error) => complain(error.message));
 		dt.on('drop', ({ message }) => complain(message));
 		dt.on('fault', ({ message }) => complain(message));
-		await dt.run(program, { args: this.options.name === undefined ? [] : [comm(this.options.name)] });
+		await dt.run(`${NAMES}${program}`, {
+			args: this.options.name === undefined ? [] : nameArguments(this.options.name),
+		});
 		this.#hasBegun = true;
 		if (this.seconds !== undefined)
 			setTimeout(() => this.end(), this.seconds * 1000).unref();
@@ -173,11 +176,6 @@ class Session {
 		this.end();
 		await this.#consumer?.close();
 	}
-}
-
-/* A program's name as the kernel has it: 15 bytes of it (TASK_COMM_LEN in linux/sched.h). */
-function comm(name) {
-	return Buffer.from(name).subarray(0, 15).toString();
 }
 
 function processOf(text) {

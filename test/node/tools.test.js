@@ -31,9 +31,13 @@ function row(stdout, name) {
 	return line?.trim().split(/ {2,}/).filter((cell) => cell !== name);
 }
 
+/* The numbers of a program's row. */
+const programRow = (stdout, name) => row(stdout, name) ?? row(stdout, name.slice(0, 15));
+
 /* ---- A process that works until it is told to end ------------------------------- */
 
-const NAME = `worker${process.pid}`.padEnd(15, '-');
+/* The kernel keeps 15 bytes of it, and from Node 24 on none. */
+const NAME = `worker${process.pid}-with-a-long-name`;
 /* A function that is too large for V8 to compile it into its caller, where it would have no
  * frame. */
 const HOT_LOOP = `function hotLoop() {
@@ -182,7 +186,7 @@ test('syscalls: those of what a command starts, too', async () => {
 });
 
 for (const [what, args] of [['a process', () => ['-p', String(worker.child.pid)]],
-	['a program', () => ['-n', `${NAME}-of-which-the-kernel-knows-15-bytes`]]]) {
+	['a program', () => ['-n', NAME]]]) {
 	test(`syscalls: those of ${what}`, async () => {
 		const { stdout } = await tool('syscalls', ...args(), '-t', '2');
 
@@ -191,10 +195,35 @@ for (const [what, args] of [['a process', () => ['-p', String(worker.child.pid)]
 	});
 }
 
+/* What Node 24 and later do by themselves. */
+test('a program whose main thread is called MainThread goes by the name of its file', async (t) => {
+	const name = `unnamed${process.pid}`;
+	const file = path.join(worker.directory, name);
+
+	fs.linkSync(path.join(worker.directory, NAME), file);
+	const unnamed = start(['-e', `
+		process.title = 'MainThread';
+		console.log('works');
+		setInterval(() => require('node:fs').open('/no/such/file', () => {}), 5);
+		setInterval(() => require('node:fs').openSync('/dev/null'), 5);`], { file, limit: 60000 });
+
+	t.after(() => {
+		unnamed.child.kill();
+		return unnamed.done;
+	});
+	await unnamed.seen(/works/);
+	const [all, one, files] = await Promise.all([tool('syscalls', '-t', '2'),
+		tool('syscalls', '-n', name, '-t', '2'), tool('files', '-n', name, '-t', '2')]);
+
+	assert.ok(Number(row(all.stdout, name)[0]) > 0);
+	assert.ok(Number(row(one.stdout, 'openat')[0]) > 0);
+	assert.match(files.stdout, new RegExp(`^${name} .* /no/such/file {2}ENOENT$`, 'm'));
+});
+
 test('syscalls: all programs, by number', async () => {
 	const { stdout } = await tool('syscalls', '-t', '2');
 
-	assert.ok(Number(row(stdout, NAME)?.[0]) > 0);
+	assert.ok(Number(programRow(stdout, NAME)?.[0]) > 0);
 });
 
 test('a live table in a terminal, and its summary after Ctrl-C', async () => {
@@ -528,7 +557,7 @@ test('files: those of a process, until Ctrl-C', async () => {
 test('files: only numbers of all programs', async () => {
 	const { stdout } = await tool('files', '-t', '2');
 
-	assert.ok(Number(row(stdout, NAME)?.[0]) > 0);
+	assert.ok(Number(programRow(stdout, NAME)?.[0]) > 0);
 	assert.ok(!stdout.includes('/no/such'));
 });
 
@@ -578,7 +607,8 @@ test('net: only numbers of all programs', async (t) => {
 	});
 	const { stdout } = await tool('net', '-t', '2');
 	const comm = fs.readFileSync('/proc/self/comm', 'utf8').trim();
+	const name = comm === 'MainThread' ? path.basename(process.execPath) : comm;
 
-	assert.ok(Number(row(stdout, comm)?.[0]) > 0);
+	assert.ok(Number(row(stdout, name)?.[0]) > 0);
 	assert.ok(!stdout.includes('127.0.0.1'));
 });

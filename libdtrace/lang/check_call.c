@@ -404,8 +404,8 @@ static dt_node_t *check_typedarg(dt_compile_t *c, const dt_actioncall_t *a, dt_n
 		dt_check_badarg(c, n, tag, a->name, a->number, expected);
 	n = dt_check_value(c, n);
 	is_userland = n->is_userland;
-	/* An address is a pointer to anything, or a number. */
-	if (is_tracemem && a->number == 1 && dt_check_type(c, n)->kind == DT_K_PTR)
+	/* Here an address is a pointer to anything, or a number. */
+	if ((is_tracemem || a->builtin->ident.id == DT_ACTION_PCAP) && a->number == 1 && dt_check_type(c, n)->kind == DT_K_PTR)
 		arg = dt_check_convert(c, n, type);
 	else
 		arg = convert_arg(c, n, type);

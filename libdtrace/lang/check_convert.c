@@ -5,8 +5,7 @@
  * conversion becomes a DT_N_CAST node, so that code generation never has to think of it;
  * where a register holds the same bits in both types (pid_t and int) there is no node.
  *
- * As in DTrace, pointers and integers convert to each other freely: addresses come to a
- * program as integers (arg0).
+ * Pointers and integers are converted to each other by casts alone, but for the constant 0.
  */
 #include "lang/check.h"
 
@@ -248,6 +247,8 @@ dt_node_t *dt_check_assignable(dt_compile_t *c, dt_node_t *n, dt_type_t *type)
 	from = dt_check_type(c, n);
 	if (is_int(to) || to->kind == DT_K_PTR) {
 		if (!is_int(from) && from->kind != DT_K_PTR)
+			return NULL;
+		if (is_int(to) != is_int(from) && (is_int(to) || !dt_check_is_zero(c, n)))
 			return NULL;
 		if (to->kind == DT_K_PTR && from->kind == DT_K_PTR &&
 		    !dt_type_compatible(c->hdl, n->type, type))

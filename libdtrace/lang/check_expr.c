@@ -210,10 +210,12 @@ static dt_node_t *comparison(dt_compile_t *c, dt_node_t *n)
 			n->type = c->hdl->types.int_;
 			return n;
 		}
-	} else if (dt_check_is_int(c, n->left)) {
+	} else if (dt_check_is_int(c, n->left) && dt_check_is_zero(c, n->left)) {
 		n->left = dt_check_convert(c, n->left, right);
-	} else if (dt_check_is_int(c, n->right)) {
+	} else if (dt_check_is_int(c, n->right) && dt_check_is_zero(c, n->right)) {
 		n->right = dt_check_convert(c, n->right, left);
+	} else if (dt_check_is_int(c, n->left) || dt_check_is_int(c, n->right)) {
+		dt_check_badpair(c, n, opname, n->left, n->right);
 	} else if (!dt_type_compatible(c->hdl, left, right)) {
 		dt_check_badpair(c, n, opname, n->left, n->right);
 	}
@@ -348,7 +350,8 @@ static void choose_pointer(dt_compile_t *c, dt_node_t *n)
 	bool both = a->kind == DT_K_PTR && b->kind == DT_K_PTR;
 
 	if (!dt_check_is_scalar(c, n->right) || !dt_check_is_scalar(c, n->third) ||
-	    (both && !dt_type_compatible(c->hdl, n->right->type, n->third->type)))
+	    (both && !dt_type_compatible(c->hdl, n->right->type, n->third->type)) ||
+	    (!both && !dt_check_is_zero(c, a->kind == DT_K_PTR ? n->third : n->right)))
 		dt_check_badpair(c, n, ":", n->right, n->third);
 	if (both)
 		n->type = dt_type_resolve(c->hdl, a->ref)->kind == DT_K_VOID

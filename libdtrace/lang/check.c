@@ -103,6 +103,9 @@ static void check_statement(dt_compile_t *c, dt_clause_t *clause, dt_stmt_t *stm
 	}
 	stmt->kind = DT_S_EXPR;
 	stmt->expr = dt_check_expr(c, n);
+	if (stmt->expr->kind == DT_N_XLATE)
+		dt_compile_error(c, D_CG_DYN, n->line, n->column,
+				 "a whole translation has no value to evaluate");
 }
 
 static void check_clause(dt_compile_t *c, dt_clause_t *clause)

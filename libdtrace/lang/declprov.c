@@ -191,14 +191,67 @@ static void provider_probe(dt_parser_t *p, dt_provdecl_t *provider)
 	provider->tail = &probe->next;
 }
 
-static void provider_undo(dtrace_hdl_t *hdl, void *argument)
+/* Where the declaration is linked; NULL stands there when it is not. */
+static dt_provdecl_t **provider_link(dtrace_hdl_t *hdl, const dt_provdecl_t *provider)
 {
 	dt_provdecl_t **link = &hdl->provdecls;
 
-	while (*link != NULL && *link != argument)
+	while (*link != NULL && *link != provider)
 		link = &(*link)->next;
-	if (*link != NULL)
-		*link = (*link)->next;
+	return link;
+}
+
+static void provider_undo(dtrace_hdl_t *hdl, void *argument)
+{
+	dt_provdecl_t *provider = argument, **link = provider_link(hdl, provider);
+
+	if (*link == NULL)
+		return;
+	*link = provider->next;
+	if (provider->replaced != NULL) {
+		provider->replaced->next = provider->next;
+		*link = provider->replaced;
+	}
+}
+
+static bool is_same_list(dt_compile_t *c, const dt_paramlist_t *a, const dt_paramlist_t *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (uint32_t i = 0; i < a->count; i++) {
+		if (!dt_check_is_same_type(c, a->types[i], b->types[i]))
+			return false;
+	}
+	return true;
+}
+
+/* A provider may be declared again, with the same probes or others: it then has all. */
+static void provider_merge(dt_parser_t *p, dt_provdecl_t *provider)
+{
+	dt_provdecl_t *old = dt_provdecl_find(p->cc->hdl, provider->name);
+	dt_probedecl_t *probe;
+
+	if (old == NULL)
+		return;
+	for (const dt_probedecl_t *had = old->probes; had != NULL; had = had->next) {
+		probe = find_probe(provider, had->name);
+		if (probe != NULL && !(is_same_list(p->cc, &probe->native, &had->native) &&
+				       is_same_list(p->cc, &probe->args, &had->args)))
+			dt_compile_error(p->cc, D_PROV_INCOMPAT, probe->line, 0,
+					 "probe %s of provider %s is declared already, with "
+					 "other arguments",
+					 probe->name, provider->name);
+		if (probe != NULL)
+			continue;
+		probe = dt_compile_alloc(p->cc, sizeof(*probe));
+		*probe = *had;
+		probe->next = NULL;
+		*provider->tail = probe;
+		provider->tail = &probe->next;
+	}
+	memcpy(provider->attributes, old->attributes, sizeof(provider->attributes));
+	*provider_link(p->cc->hdl, old) = old->next;
+	provider->replaced = old;
 }
 
 /* provider: "provider" name "{" {probe} "}" ";" */
@@ -222,14 +275,12 @@ void dt_parse_provider(dt_parser_t *p)
 	if (strchr("0123456789", name.string[name.string_length - 1]) != NULL)
 		dt_compile_error(p->cc, D_PROV_BADNAME, name.line, name.column,
 				 "provider name may not end in a digit: %s", name.string);
-	if (dt_provdecl_find(p->cc->hdl, name.string) != NULL)
-		dt_compile_error(p->cc, D_PROV_REDEF, name.line, name.column,
-				 "provider %s is declared already", name.string);
 	dt_parse_expect(p, '{');
 	while (!dt_parse_accept(p, '}'))
 		provider_probe(p, provider);
 	dt_parse_expect(p, ';');
 
+	provider_merge(p, provider);
 	provider->next = p->cc->hdl->provdecls;
 	p->cc->hdl->provdecls = provider;
 	dt_compile_on_error(p->cc, provider_undo, provider);

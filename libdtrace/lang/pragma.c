@@ -207,10 +207,12 @@ static void pragma_depends_on(const directive_t *d, char **words, int n)
 {
 	dt_compile_t *cc = d->lexer->cc;
 
-	if (n != 2 ||
-	    (strcmp(words[0], "library") != 0 && strcmp(words[0], "module") != 0 &&
-	     strcmp(words[0], "provider") != 0))
-		directive_error(d, D_PRAGMA_MALFORM,
+	bool is_kind = n > 0 && (strcmp(words[0], "library") == 0 ||
+				 strcmp(words[0], "module") == 0 ||
+				 strcmp(words[0], "provider") == 0);
+
+	if (n != 2 || !is_kind)
+		directive_error(d, n == 2 ? D_PRAGMA_INVAL : D_PRAGMA_MALFORM,
 				"expected #pragma D depends_on library, module or "
 				"provider, and its name");
 	if (!cc->is_library && !dt_library_has(cc->hdl, words[0], words[1]))

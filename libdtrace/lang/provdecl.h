@@ -37,6 +37,7 @@ typedef struct dt_provdecl {
 	const char *name;
 	int line;
 	bool is_library; /* a D library's, not a program's */
+	struct dt_provdecl *replaced; /* an earlier declaration, whose probes are here too */
 	dt_probedecl_t *probes, **tail;
 	dtrace_attribute_t attributes[DT_NPROVPARTS];
 } dt_provdecl_t;

@@ -153,6 +153,17 @@ static void read_sizes(command_t *command, dtrace_optval_t *values)
 			fatal_library(command, "couldn't read option %s", sizes[i].option);
 }
 
+/* A size as options have it, with the largest suffix that leaves a whole number. */
+static void size_text(dtrace_optval_t size, char *text, size_t room)
+{
+	static const char suffixes[] = {'\0', 'k', 'm', 'g'};
+	size_t i = 0;
+
+	for (; i + 1 < sizeof(suffixes) && size != 0 && size % 1024 == 0; i++)
+		size /= 1024;
+	snprintf(text, room, i > 0 ? "%lld%c" : "%lld", (long long)size, suffixes[i]);
+}
+
 static void report_sizes(command_t *command, const dtrace_optval_t *before)
 {
 	dtrace_optval_t after[NSIZES], silent;
@@ -161,10 +172,14 @@ static void report_sizes(command_t *command, const dtrace_optval_t *before)
 	if (dtrace_getopt(command->dtp, "quietresize", &silent) == 0 &&
 	    silent != DTRACEOPT_UNSET)
 		return;
-	for (size_t i = 0; i < NSIZES; i++)
-		if (after[i] < before[i])
-			notice(command, "%s lowered to %lld bytes", sizes[i].what,
-			       (long long)after[i]);
+	for (size_t i = 0; i < NSIZES; i++) {
+		char text[32];
+
+		if (after[i] >= before[i])
+			continue;
+		size_text(after[i], text, sizeof(text));
+		notice(command, "%s lowered to %s", sizes[i].what, text);
+	}
 }
 
 void trace_run(command_t *command)

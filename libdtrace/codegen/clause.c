@@ -5,8 +5,8 @@
  * where it is in nobody's way: after all clauses (dt_gen_later). There its faults meet:
  *
  *	its record is taken back
- *	the fault is recorded
  *	ERROR's clauses
+ *	the fault is recorded
  *	on to the clause after the one that has faulted
  *
  * In a divided program (part.c) the last three are done by the main function.
@@ -213,8 +213,6 @@ void dt_gen_error_clauses(dt_cg_t *cg)
 	cg->in_error = true;
 	if (cg->is_divided)
 		dt_part_begin(cg);
-	cg->ecb = &any_key;
-	gen_fault_record(cg);
 	for (uint32_t i = 0; i < cg->env->nerror_ecbs && !cg->failed; i++) {
 		if (dt_part_is_full(cg)) {
 			dt_part_end(cg);
@@ -224,6 +222,13 @@ void dt_gen_error_clauses(dt_cg_t *cg)
 		gen_clause(cg, cg->ecb);
 		end_clause(cg);
 	}
+	if (dt_part_is_full(cg)) {
+		dt_part_end(cg);
+		dt_part_begin(cg);
+	}
+	/* Last, as DTrace's own enabling of ERROR comes after those of programs. */
+	cg->ecb = &any_key;
+	gen_fault_record(cg);
 	if (cg->is_divided)
 		dt_part_end(cg);
 	cg->in_error = false;

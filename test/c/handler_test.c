@@ -168,6 +168,48 @@ static void tells_of_errors_in_error(void)
 	dtrace_close(dtp);
 }
 
+/* How many records there were, and how many when the fault was told. */
+typedef struct order {
+	int records, before;
+} order_t;
+
+static int count_record(const dtrace_probedata_t *data, const dtrace_recdesc_t *rec,
+			void *argument)
+{
+	order_t *order = argument;
+
+	(void)data;
+	order->records += rec != NULL;
+	return DTRACE_CONSUME_THIS;
+}
+
+static int note_order(const dtrace_errdata_t *data, void *argument)
+{
+	order_t *order = argument;
+
+	(void)data;
+	order->before = order->records;
+	return DTRACE_HANDLE_OK;
+}
+
+static void tells_of_a_fault_after_error(void)
+{
+	dtrace_hdl_t *dtp = trace_program("BEGIN { trace(1); } BEGIN { x = 0; trace(1 / x); }"
+					  "ERROR { trace(2); } BEGIN { exit(0); }",
+					  NULL);
+	order_t order = {0};
+	FILE *fp = trace_nowhere();
+
+	CHECK_DT(dtp, dtrace_handle_err(dtp, note_order, &order) == 0);
+	CHECK_DT(dtp, dtrace_go(dtp) == 0);
+	CHECK_DT(dtp, dtrace_work(dtp, fp, NULL, count_record, &order) ==
+			  DTRACE_WORKSTATUS_DONE);
+	CHECK(order.records == 3);
+	CHECK(order.before == 2);
+	fclose(fp);
+	dtrace_close(dtp);
+}
+
 static void ends_at_a_drop_when_told_so(void)
 {
 	dtrace_hdl_t *dtp = trace_program("BEGIN { speculation(); speculation(); }", NULL);
@@ -256,6 +298,7 @@ int main(void)
 	    {"dynamic variable drops are counted", tells_of_dynamic_drops},
 	    {"aggregation drops are counted", tells_of_aggregation_drops},
 	    {"faults in ERROR's clauses are counted", tells_of_errors_in_error},
+	    {"a fault is told after what ERROR's clauses record", tells_of_a_fault_after_error},
 	    {"a handler of drops may end tracing", ends_at_a_drop_when_told_so},
 	    {"there is one handler of each kind", has_one_handler_of_a_kind},
 	    {"dtrace_stop() waits for programs that are at work",

@@ -69,6 +69,25 @@ void dt_attr_join(dt_compile_t *c, int line, int column, const char *name,
 				 name, dtrace_attr2str(attributes, text, sizeof(text)));
 }
 
+void dt_attr_join_ident(dt_compile_t *c, int line, int column, const dt_ident_t *ident)
+{
+	static const char *const kinds[] = {
+	    [DT_I_VAR] = "scalar",
+	    [DT_I_ASSOC] = "associative array",
+	    [DT_I_BUILTIN] = "scalar",
+	    [DT_I_AGG] = "aggregation",
+	    [DT_I_SUBR] = "function",
+	    [DT_I_ACTION] = "tracing function",
+	    [DT_I_AGGFUNC] = "aggregating function",
+	    [DT_I_INLINE] = "scalar",
+	    [DT_I_KSYM] = "external symbol reference",
+	};
+	char name[256];
+
+	snprintf(name, sizeof(name), "%s %s", kinds[ident->kind], ident->name);
+	dt_attr_join(c, line, column, name, ident->attributes);
+}
+
 void dt_attr_join_probe(dt_compile_t *c, const dt_pdesc_t *pdesc, const dt_probe_t *probe)
 {
 	const dt_provdecl_t *decl = dt_provdecl_find(c->hdl, probe->desc.dtpd_provider);

@@ -165,6 +165,7 @@ dtrace_attribute_t dt_attr_min(dtrace_attribute_t, dtrace_attribute_t);
  * D_ATTR_MIN when they are below option amin. */
 void dt_attr_join(dt_compile_t *, int line, int column, const char *name,
 		  dtrace_attribute_t);
+void dt_attr_join_ident(dt_compile_t *, int line, int column, const dt_ident_t *);
 void dt_attr_join_probe(dt_compile_t *, const dt_pdesc_t *, const struct dt_probe *);
 
 /* ---- check_probe.c ---------------------------------------------------------- */

@@ -22,7 +22,7 @@
 
 static dt_node_t *to_var(dt_compile_t *c, dt_node_t *n, dt_ident_t *ident)
 {
-	dt_attr_join(c, n->line, n->column, ident->name, ident->attributes);
+	dt_attr_join_ident(c, n->line, n->column, ident);
 	n->kind = DT_N_VAR;
 	n->ident = ident;
 	n->type = ident->type;
@@ -91,7 +91,7 @@ static dt_node_t *to_inline(dt_compile_t *c, dt_node_t *n, dt_ident_t *ident)
 	int line = n->line, column = n->column;
 
 	dt_check_inline(c, ident, n);
-	dt_attr_join(c, line, column, ident->name, ident->attributes);
+	dt_attr_join_ident(c, line, column, ident);
 	*n = *ident->inline_body;
 	n->line = line;
 	n->column = column;
@@ -150,7 +150,7 @@ static dt_node_t *to_symbol(dt_compile_t *c, dt_node_t *n, dt_ident_t *ident)
 {
 	dt_type_t *pointer = dt_check_pointer_to(c, ident->type);
 
-	dt_attr_join(c, n->line, n->column, ident->name, ident->attributes);
+	dt_attr_join_ident(c, n->line, n->column, ident);
 	n->left = dt_check_new_int(c, n, pointer, ident->address);
 	n->left->is_checked = true;
 	n->kind = DT_N_DEREF;

@@ -283,7 +283,7 @@ dt_ident_t *dt_builtin_ident(dt_compile_t *c, const dt_builtin_t *builtin,
 	dt_type_t *type = c->hdl->types.void_;
 
 	if (ident != NULL && ident->kind == constant->kind) {
-		dt_attr_join(c, at->line, at->column, ident->name, ident->attributes);
+		dt_attr_join_ident(c, at->line, at->column, ident);
 		return ident;
 	}
 	if (builtin->result != NULL)
@@ -294,6 +294,6 @@ dt_ident_t *dt_builtin_ident(dt_compile_t *c, const dt_builtin_t *builtin,
 	ident->type = type;
 	ident->attributes = dt_attr_initial(constant->kind, constant->id);
 	dt_pragma_apply(c, ident);
-	dt_attr_join(c, at->line, at->column, ident->name, ident->attributes);
+	dt_attr_join_ident(c, at->line, at->column, ident);
 	return ident;
 }

@@ -48,7 +48,7 @@ async function serve({ port, title, interval }) {
 	const streams = new Set();
 	const server = http.createServer((request, response) => {
 		const { port: own } = server.address();
-		const { pathname } = new URL(request.url, 'http://127.0.0.1');
+		const [pathname] = request.url.split('?'); /* which need not be a URL's */
 
 		if (![`127.0.0.1:${own}`, `localhost:${own}`].includes(request.headers.host)) {
 			response.writeHead(403).end();

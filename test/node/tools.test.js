@@ -309,7 +309,9 @@ test('latency --web: the page, its data, and who may have it', async () => {
 	assert.equal(found[0].data.bands.length, found.at(-1).data.length);
 	assert.equal(await status(url, { Host: 'elsewhere.example' }), 403);
 	assert.equal(await status(`${url}tool.js`), 404);
-	assert.equal(await status(`${url}latency-page.js`), 200);
+	assert.equal(await status(`${url}latency-page.js?again`), 200);
+	assert.equal(await status(`${url}/`), 404);
+	assert.equal(await status(`${url}..%2ftool.js`), 404);
 
 	running.child.kill('SIGINT');
 	const result = await running.done;

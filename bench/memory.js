@@ -6,7 +6,9 @@
  * memory and, for its programs and maps, of the kernel's. Its buffers are apart: how large
  * they are is for the user to say.
  */
+const { execFile } = require('node:child_process');
 const fs = require('node:fs');
+const { promisify } = require('node:util');
 const v8 = require('node:v8');
 const vm = require('node:vm');
 const dtrace = require('..');
@@ -53,16 +55,26 @@ async function consumer() {
 	return dt;
 }
 
-module.exports = async function measure() {
+/* Bytes for each: of the process, and of the kernel. */
+async function heldByEach() {
 	const all = [await consumer()]; /* what all share is there from the first on */
 	const before = [await resident(), inKernel()];
 
 	while (all.length <= CONSUMERS)
 		all.push(await consumer());
-	const held = [await resident() - before[0], inKernel() - before[1]]
-	    .map((bytes) => bytes / CONSUMERS / 1e6);
+	const after = [await resident(), inKernel()];
 
 	await Promise.all(all.map((dt) => dt.close()));
+	return after.map((bytes, i) => (bytes - before[i]) / CONSUMERS);
+}
+
+if (require.main === module)
+	heldByEach().then((held) => console.log(JSON.stringify(held)));
+
+module.exports = async function measure() {
+	const { stdout } = await promisify(execFile)(process.execPath, [__filename]);
+	const held = JSON.parse(stdout).map((bytes) => bytes / 1e6);
+
 	verbose('in the process and in the kernel, MB', held);
 	return [row('memory of an idle consumer, besides its buffers',
 	    { ours: held[0] + held[1], unit: 'MB', target: 1 })];

@@ -143,9 +143,11 @@ static dt_node_t *convert_arg(dt_compile_t *c, dt_node_t *n, dt_type_t *type)
 
 	if (to->kind == DT_K_STRING && dt_check_is_zero(c, n)) /* NULL */
 		return dt_check_node(c, n, DT_N_CAST, c->hdl->types.string, n);
-	if (to->kind == DT_K_PTR && dt_type_resolve(c->hdl, to->ref)->kind == DT_K_VOID &&
-	    dt_check_type(c, n)->kind == DT_K_PTR)
-		return n; /* what it points to is kept: rw_read_held() looks at it */
+	if (to->kind == DT_K_PTR && dt_type_resolve(c->hdl, to->ref)->kind == DT_K_VOID) {
+		n = dt_check_as_chars(c, n);
+		if (dt_check_type(c, n)->kind == DT_K_PTR)
+			return n; /* what it points to is kept: rw_read_held() looks at it */
+	}
 	if (to->kind == DT_K_INT && to->size < sizeof(uint64_t) && !dt_check_is_int(c, n))
 		return NULL;
 	return dt_check_assignable(c, n, type);
@@ -689,9 +691,9 @@ void dt_check_action(dt_compile_t *c, dt_clause_t *clause, dt_stmt_t *stmt,
 {
 	dt_actioncall_t a = {.number = 0};
 
-	check_available(c, stmt->expr, builtin);
 	check_order(c, clause, stmt->expr, builtin);
 	check_args(c, &a, stmt->expr, builtin);
+	check_available(c, stmt->expr, builtin);
 	check_format(c, &a, stmt);
 	stmt->kind = DT_S_ACTION;
 	if (builtin->flags & DT_ACTION_RECORDS)

@@ -3,7 +3,8 @@
  * check.h - what the files of the type checker know of each other.
  *
  *	check.c		clauses, statements, predicates
- *	check_expr.c	operators, assignment
+ *	check_expr.c	operators
+ *	check_assign.c	assignment, ++ and --
  *	check_convert.c	what types are, conversions, pointer offsets
  *	check_name.c	names, members, indexing, declaration by first assignment
  *	check_call.c	subroutines and actions against their prototypes
@@ -56,12 +57,24 @@ dt_node_t *dt_check_value(dt_compile_t *, dt_node_t *);
 dt_node_t *dt_check_datum(dt_compile_t *, dt_node_t *);
 /* An expression that must fold to an integer constant; otherwise raises the tag. */
 dt_node_t *dt_check_const(dt_compile_t *, dt_node_t *, dt_errtag_t, const char *what);
+/* An operator in a message, in an assignment: "+=". */
+const char *dt_check_opname(dt_op_t, bool assigning);
+/* Raises the tag for an operand that is not of the type that the operator needs. */
+_Noreturn void dt_check_badoperand(dt_compile_t *, const dt_node_t *, dt_errtag_t,
+				   const char *opname, const char *needed,
+				   const dt_node_t *operand);
+void dt_check_need_scalar(dt_compile_t *, const dt_node_t *, const dt_node_t *operand);
 /* Raises D_OP_INCOMPAT for an operator's operands. */
 _Noreturn void dt_check_badpair(dt_compile_t *, const dt_node_t *, const char *opname,
 				const dt_node_t *left, const dt_node_t *right);
 /* Checks the nodes of a list, each by the function; returns the new list. */
 dt_node_t *dt_check_list(dt_compile_t *, dt_node_t *list,
 			 dt_node_t *(*)(dt_compile_t *, dt_node_t *));
+
+/* ---- check_assign.c ------------------------------------------------------- */
+
+dt_node_t *dt_check_assign(dt_compile_t *, dt_node_t *);
+dt_node_t *dt_check_incdec(dt_compile_t *, dt_node_t *);
 
 /* ---- check_convert.c ------------------------------------------------------ */
 
@@ -73,6 +86,7 @@ bool dt_check_is_string(dt_compile_t *, const dt_node_t *);
 bool dt_check_is_strlike(dt_compile_t *, const dt_node_t *); /* string, char *, char [] */
 bool dt_check_is_zero(dt_compile_t *, const dt_node_t *);    /* the constant */
 bool dt_check_is_vfptr(dt_compile_t *, const dt_node_t *);   /* void *, to a function */
+bool dt_check_is_sized_pointer(dt_compile_t *, const dt_node_t *); /* any other */
 /* An aggregation or a whole translation: nothing that a register could hold. */
 bool dt_check_is_dynamic(const dt_node_t *);
 /* The call of an action, where a value should be. */

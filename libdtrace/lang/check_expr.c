@@ -8,7 +8,7 @@
 
 #include "lang/translate.h"
 
-static const char *op_name(dt_op_t op, bool assigning)
+const char *dt_check_opname(dt_op_t op, bool assigning)
 {
 	static const char *const names[][2] = {
 	    [DT_OP_NONE] = {"=", "="},	    [DT_OP_ADD] = {"+", "+="},
@@ -32,7 +32,7 @@ static const char *op_name(dt_op_t op, bool assigning)
 
 /* ---- Errors ------------------------------------------------------------------ */
 
-static _Noreturn void bad_operand(dt_compile_t *c, const dt_node_t *n, dt_errtag_t tag,
+_Noreturn void dt_check_badoperand(dt_compile_t *c, const dt_node_t *n, dt_errtag_t tag,
 				  const char *opname, const char *needed,
 				  const dt_node_t *operand)
 {
@@ -73,15 +73,15 @@ static void need_int(dt_compile_t *c, const dt_node_t *n, const dt_node_t *opera
 	bool is_arithmetic = n->op == DT_OP_MUL || n->op == DT_OP_DIV;
 
 	if (!dt_check_is_int(c, operand))
-		bad_operand(c, n, is_arithmetic ? D_OP_ARITH : D_OP_INT,
-			    op_name(n->op, false), is_arithmetic ? "arithmetic" : "integer",
+		dt_check_badoperand(c, n, is_arithmetic ? D_OP_ARITH : D_OP_INT,
+			    dt_check_opname(n->op, false), is_arithmetic ? "arithmetic" : "integer",
 			    operand);
 }
 
-static void need_scalar(dt_compile_t *c, const dt_node_t *n, const dt_node_t *operand)
+void dt_check_need_scalar(dt_compile_t *c, const dt_node_t *n, const dt_node_t *operand)
 {
 	if (!dt_check_is_scalar(c, operand))
-		bad_operand(c, n, D_OP_SCALAR, op_name(n->op, false), "scalar", operand);
+		dt_check_badoperand(c, n, D_OP_SCALAR, dt_check_opname(n->op, false), "scalar", operand);
 }
 
 /* ---- Pointer arithmetic -------------------------------------------------------- */
@@ -126,8 +126,7 @@ static dt_node_t *shift(dt_compile_t *c, dt_node_t *n)
 	return dt_fold(c, n);
 }
 
-/* A pointer to something of known size. */
-static bool is_pointer(dt_compile_t *c, const dt_node_t *n)
+bool dt_check_is_sized_pointer(dt_compile_t *c, const dt_node_t *n)
 {
 	return dt_check_type(c, n)->kind == DT_K_PTR && !dt_check_is_vfptr(c, n);
 }
@@ -139,14 +138,14 @@ static dt_node_t *string_offset(dt_compile_t *c, dt_node_t *n)
 	dt_node_t *text = is_left ? n->left : n->right, *index = is_left ? n->right : n->left;
 
 	if (!dt_check_is_int(c, index) || (n->op == DT_OP_SUB && !is_left))
-		dt_check_badpair(c, n, op_name(n->op, false), n->left, n->right);
+		dt_check_badpair(c, n, dt_check_opname(n->op, false), n->left, n->right);
 	text = dt_check_offset(c, n->op, dt_check_as_chars(c, text), index);
 	return dt_check_convert(c, text, c->hdl->types.string);
 }
 
 static dt_node_t *additive(dt_compile_t *c, dt_node_t *n)
 {
-	bool left_is_ptr = is_pointer(c, n->left), right_is_ptr = is_pointer(c, n->right);
+	bool left_is_ptr = dt_check_is_sized_pointer(c, n->left), right_is_ptr = dt_check_is_sized_pointer(c, n->right);
 
 	if (dt_check_is_string(c, n->left) || dt_check_is_string(c, n->right))
 		return string_offset(c, n);
@@ -157,7 +156,7 @@ static dt_node_t *additive(dt_compile_t *c, dt_node_t *n)
 	if (right_is_ptr && n->op == DT_OP_ADD && dt_check_is_int(c, n->left))
 		return dt_check_offset(c, n->op, n->right, n->left);
 	if (!dt_check_is_int(c, n->left) || !dt_check_is_int(c, n->right))
-		dt_check_badpair(c, n, op_name(n->op, false), n->left, n->right);
+		dt_check_badpair(c, n, dt_check_opname(n->op, false), n->left, n->right);
 	return arithmetic(c, n);
 }
 
@@ -186,7 +185,7 @@ static bool can_be_comparand(dt_compile_t *c, const dt_node_t *n)
 
 static dt_node_t *comparison(dt_compile_t *c, dt_node_t *n)
 {
-	const char *opname = op_name(n->op, false);
+	const char *opname = dt_check_opname(n->op, false);
 	dt_type_t *left, *right;
 
 	if (dt_check_is_string(c, n->left) || dt_check_is_string(c, n->right)) {
@@ -225,8 +224,8 @@ static dt_node_t *comparison(dt_compile_t *c, dt_node_t *n)
 
 static dt_node_t *logical(dt_compile_t *c, dt_node_t *n)
 {
-	need_scalar(c, n, n->left);
-	need_scalar(c, n, n->right);
+	dt_check_need_scalar(c, n, n->left);
+	dt_check_need_scalar(c, n, n->right);
 	n->type = c->hdl->types.int_;
 	return dt_fold(c, n);
 }
@@ -271,13 +270,13 @@ static dt_node_t *unary(dt_compile_t *c, dt_node_t *n)
 {
 	n->left = dt_check_value(c, n->left);
 	if (n->op == DT_OP_LNOT) {
-		need_scalar(c, n, n->left);
+		dt_check_need_scalar(c, n, n->left);
 		n->type = c->hdl->types.int_;
 		return dt_fold(c, n);
 	}
 	if (!dt_check_is_int(c, n->left))
-		bad_operand(c, n, n->op == DT_OP_BNOT ? D_OP_INT : D_OP_ARITH,
-			    op_name(n->op, false),
+		dt_check_badoperand(c, n, n->op == DT_OP_BNOT ? D_OP_INT : D_OP_ARITH,
+			    dt_check_opname(n->op, false),
 			    n->op == DT_OP_BNOT ? "integer" : "arithmetic", n->left);
 	n->type = dt_check_promoted(c, n->left);
 	n->left = dt_check_promote(c, n->left);
@@ -292,7 +291,7 @@ static dt_node_t *deref(dt_compile_t *c, dt_node_t *n)
 	n->left = dt_check_as_chars(c, n->left);
 	type = dt_check_type(c, n->left);
 	if (type->kind != DT_K_PTR)
-		bad_operand(c, n, D_DEREF_NONPTR, "*", "pointer", n->left);
+		dt_check_badoperand(c, n, D_DEREF_NONPTR, "*", "pointer", n->left);
 	target = dt_type_resolve(c->hdl, type->ref);
 	if (target->kind == DT_K_VOID)
 		dt_compile_error(c, D_DEREF_VOID, n->line, n->column,
@@ -370,7 +369,7 @@ static dt_node_t *conditional(dt_compile_t *c, dt_node_t *n)
 {
 	n->left = dt_check_value(c, n->left);
 	if (!dt_check_is_scalar(c, n->left))
-		bad_operand(c, n, D_OP_SCALAR, "?:", "scalar", n->left);
+		dt_check_badoperand(c, n, D_OP_SCALAR, "?:", "scalar", n->left);
 	n->right = dt_check_expr(c, n->right);
 	n->third = dt_check_expr(c, n->third);
 	need_values(c, n, "?:", n->right, n->third);
@@ -483,198 +482,6 @@ static dt_node_t *offset_of(dt_compile_t *c, dt_node_t *n)
 	return dt_check_new_int(c, n, c->hdl->types.size, bits / 8);
 }
 
-/* ---- Assignment -------------------------------------------------------------------- */
-
-static void need_writable(dt_compile_t *c, const dt_node_t *n, const dt_node_t *target,
-			  const char *opname)
-{
-	const dt_node_t *root = dt_check_lvalue_root(target), *part;
-	const dt_type_t *type =
-	    root == target && root->ident != NULL ? root->ident->type : target->type;
-	char name[DT_TYPESTR];
-
-	for (part = target; part != root && !part->is_translated;)
-		part = part->left;
-	if (part->is_translated || (root->kind != DT_N_DEREF && root->kind != DT_N_VAR &&
-				    root->kind != DT_N_INDEX))
-		dt_compile_error(c, D_OP_LVAL, n->line, n->column,
-				 "operator %s can only be applied to an lvalue", opname);
-	if (root->ident != NULL &&
-	    (root->ident->kind == DT_I_BUILTIN || root->ident->kind == DT_I_KSYM))
-		dt_compile_error(
-		    c, D_OP_WRITE, n->line, n->column,
-		    "operator %s can only be applied to a writable variable: %s", opname,
-		    dt_ident_display(root->ident, name, sizeof(name)));
-	if (dt_type_qualifiers(type) & DT_TQ_CONST)
-		dt_compile_error(c, D_OP_WRITE, n->line, n->column,
-				 "operator %s cannot be applied to \"%s\": it is const",
-				 opname, dt_type_name(type, name, sizeof(name)));
-}
-
-static void need_whole(dt_compile_t *c, const dt_node_t *n, const dt_node_t *target,
-		       const char *opname)
-{
-	dt_kind_t kind = dt_check_type(c, target)->kind;
-	char name[DT_TYPESTR];
-
-	if (kind == DT_K_ARRAY || kind == DT_K_FUNC)
-		dt_compile_error(c, D_OP_ARRFUN, n->line, n->column,
-				 "operator %s may not be applied to operand of type \"%s\"",
-				 opname, dt_type_name(target->type, name, sizeof(name)));
-}
-
-/* What op= asks of its operands, which are not two integers. */
-static _Noreturn void bad_operation(dt_compile_t *c, const dt_node_t *n, const char *opname)
-{
-	bool left_is_int = dt_check_is_int(c, n->left);
-
-	if (n->op == DT_OP_MUL || n->op == DT_OP_DIV)
-		bad_operand(c, n, D_OP_ARITH, opname, "arithmetic",
-			    left_is_int ? n->right : n->left);
-	if (n->op != DT_OP_ADD && n->op != DT_OP_SUB)
-		bad_operand(c, n, D_OP_INT, opname, "integer", left_is_int ? n->right : n->left);
-	if (!dt_check_is_string(c, n->left) && !dt_check_is_string(c, n->right) &&
-	    !is_pointer(c, n->left))
-		bad_operand(c, n, D_OP_VFPTR, opname, "scalar of known size", n->left);
-	dt_check_badpair(c, n, opname, n->left, n->right);
-}
-
-/* op=: the right side takes the type that the operation is done in (tree.h). */
-static dt_node_t *assign_operation(dt_compile_t *c, dt_node_t *n, const char *opname)
-{
-	dt_node_t *probe;
-
-	if (is_pointer(c, n->left) && (n->op == DT_OP_ADD || n->op == DT_OP_SUB) &&
-	    dt_check_is_int(c, n->right)) {
-		probe = dt_check_offset(c, n->op, n->left, n->right);
-		return probe->right;
-	}
-	if (!dt_check_is_int(c, n->left) || !dt_check_is_int(c, n->right))
-		bad_operation(c, n, opname);
-	if ((n->op == DT_OP_DIV || n->op == DT_OP_MOD) && dt_check_is_zero(c, n->right))
-		dt_compile_error(c, D_DIV_ZERO, n->line, n->column,
-				 "expression contains division by zero");
-	if (n->op == DT_OP_SHL || n->op == DT_OP_SHR)
-		return dt_check_promote(c, n->right);
-	return dt_check_convert(c, n->right, dt_check_common_type(c, n->left, n->right));
-}
-
-/* What a variable takes its type from; its declaration when this assignment is the first.
- */
-static dt_type_t *declared_type(dt_compile_t *c, const dt_node_t *n, dt_node_t *right)
-{
-	const dt_type_t *type = dt_check_type(c, right);
-	dt_type_t *declared = right->type;
-	char name[DT_TYPESTR];
-
-	switch (dt_check_is_incomplete(type) ? DT_K_FORWARD : type->kind) {
-	case DT_K_INT:
-	case DT_K_ENUM:
-	case DT_K_PTR:
-	case DT_K_STRING:
-	case DT_K_STRUCT:
-	case DT_K_UNION:
-		/* A variable is not const because its first value was. */
-		while (declared->kind == DT_K_TYPEDEF && declared->name == NULL)
-			declared = declared->ref;
-		/* But what it points to stays where it is. */
-		return type->kind == DT_K_PTR && right->is_userland
-			   ? dt_type_qualified(c->hdl, declared, DT_TQ_USERLAND)
-			   : declared;
-	default:
-		dt_compile_error(c, D_OP_INCOMPAT, n->line, n->column,
-				 "a value of type \"%s\" cannot be assigned to a variable",
-				 dt_check_typename(right, name, sizeof(name)));
-	}
-}
-
-/*
- * variable = xlate<T>(value): the variable keeps the value, and is from then on translated
- * wherever it is read.
- */
-static dt_node_t *assign_translation(dt_compile_t *c, dt_node_t *n, dt_node_t *right)
-{
-	dt_node_t *value = right->left, *target;
-	dt_ident_t *ident;
-
-	if (n->left->kind != DT_N_NAME)
-		dt_check_leftover(c, right);
-	target = dt_check_target(c, n->left, declared_type(c, n, value), "=");
-	if (target->kind == DT_N_XLATE) {
-		if (!dt_check_is_same_type(c, target->type, right->type) ||
-		    target->translator != right->translator)
-			dt_check_badpair(c, n, "=", target, right);
-		target = target->left;
-	} else {
-		/* Only its first assignment makes a variable a translated one. */
-		ident = target->kind == DT_N_VAR ? target->ident : NULL;
-		if (ident == NULL || ident->kind != DT_I_VAR ||
-		    ident->order + 1 != c->hdl->nidents)
-			dt_check_badpair(c, n, "=", target, right);
-		ident->xlate_type = right->type;
-	}
-	n->left = target;
-	n->right = dt_check_assignable(c, value, target->type);
-	n->type = target->type;
-	if (n->right == NULL)
-		dt_check_badpair(c, n, "=", target, right);
-	return n;
-}
-
-static dt_node_t *assign(dt_compile_t *c, dt_node_t *n)
-{
-	const char *opname = op_name(n->op, true);
-	dt_node_t *right = dt_check_expr(c, n->right), *converted;
-
-	if (n->op == DT_OP_NONE && right->kind == DT_N_XLATE)
-		return assign_translation(c, n, right);
-
-	if (n->op != DT_OP_NONE) {
-		n->right = dt_check_decay(c, right);
-		n->left = dt_check_target(c, n->left, c->hdl->types.int64, opname);
-		n->type = n->left->type;
-		n->right = assign_operation(c, n, opname);
-		need_writable(c, n, n->left, opname);
-		return n;
-	}
-
-	if (dt_check_is_actcall(right))
-		dt_check_leftover(c, right);
-	if (dt_check_type(c, right)->kind != DT_K_ARRAY || !dt_check_is_strlike(c, right))
-		right = dt_check_decay(c, right);
-	n->left = dt_check_target(c, n->left,
-				  dt_check_type(c, right)->kind == DT_K_ARRAY
-				      ? c->hdl->types.string
-				      : declared_type(c, n, right),
-				  opname);
-	need_whole(c, n, n->left, opname);
-	n->type = n->left->type;
-	converted = dt_check_assignable(c, right, n->type);
-	/* Assigning 0 to what is no scalar lets go of its value. */
-	if (converted == NULL && dt_check_is_zero(c, right) &&
-	    !dt_check_is_scalar(c, n->left))
-		converted = right;
-	if (converted == NULL)
-		dt_check_badpair(c, n, opname, n->left, right);
-	need_writable(c, n, n->left, opname);
-	n->right = converted;
-	return n;
-}
-
-static dt_node_t *incdec(dt_compile_t *c, dt_node_t *n)
-{
-	const char *opname = op_name(n->op, false);
-
-	n->left = dt_check_target(c, n->left, c->hdl->types.int64, opname);
-	need_scalar(c, n, n->left);
-	if (dt_check_is_vfptr(c, n->left))
-		bad_operand(c, n, D_OP_VFPTR, opname, "known size", n->left);
-	need_writable(c, n, n->left, opname);
-	n->type = n->left->type;
-	n->value = dt_check_is_int(c, n) ? 1 : dt_check_pointee_size(c, n->left, opname);
-	return n;
-}
-
 /* ---- The entries -------------------------------------------------------------------- */
 
 /* Nothing takes an aggregation as a value: whoever finds it here raises an error. */
@@ -721,9 +528,9 @@ static dt_node_t *check_kind(dt_compile_t *c, dt_node_t *n)
 	case DT_N_COND:
 		return conditional(c, n);
 	case DT_N_ASSIGN:
-		return assign(c, n);
+		return dt_check_assign(c, n);
 	case DT_N_INCDEC:
-		return incdec(c, n);
+		return dt_check_incdec(c, n);
 	case DT_N_CAST:
 		return cast(c, n);
 	case DT_N_COMMA:

@@ -234,8 +234,13 @@ static void check_refused(dt_compile_t *c, const dt_node_t *n)
 
 static _Noreturn void undefined_name(dt_compile_t *c, const dt_node_t *n)
 {
+	bool is_declaring = c->assigning != NULL && strcmp(c->assigning, n->string) == 0;
+
 	if (n->value == DT_SCOPE_GLOBAL)
 		check_refused(c, n);
+	if (n->value == DT_SCOPE_GLOBAL && is_declaring)
+		dt_compile_error(c, D_VAR_UNDEF, n->line, n->column,
+				 "%s has not yet been declared or assigned", n->string);
 	if (n->value == DT_SCOPE_GLOBAL)
 		dt_compile_error(c, D_IDENT_UNDEF, n->line, n->column,
 				 "failed to resolve %s: Unknown variable name", n->string);

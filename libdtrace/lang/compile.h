@@ -47,6 +47,7 @@ typedef struct dt_compile {
 	struct dt_clauseprobes *clause_probes; /* check_probe.c */
 	struct dt_expansion *expanding; /* translate.c: innermost first */
 	bool is_library;    /* the text at hand is a D library's */
+	const char *assigning; /* the global name that the assignment at hand would declare */
 	bool has_leftover;	    /* some statement may have something left in it that is no value */
 	dtrace_attribute_t attributes; /* of the description or statement at hand */
 	struct dt_lexer *lexer;

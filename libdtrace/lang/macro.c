@@ -22,8 +22,13 @@ typedef struct macro {
 	const char *name; /* what follows the dollars */
 	size_t length;
 	bool is_string; /* two dollars */
-	bool is_argument;
+	bool is_in_description; /* of probes: what is wrong there is wrong with it */
 } macro_t;
+
+static dt_errtag_t undefined_tag(const macro_t *macro)
+{
+	return macro->is_in_description ? D_PDESC_INVAL : D_MACRO_UNDEF;
+}
 
 static int name_shown(const macro_t *macro)
 {
@@ -51,7 +56,7 @@ static const char *argument_value(dt_compile_t *cc, const macro_t *macro)
 		return cc->argv[index];
 	}
 	if (!(cc->cflags & DTRACE_C_DEFARG))
-		dt_compile_error(cc, D_MACRO_UNDEF, macro->line, macro->column,
+		dt_compile_error(cc, undefined_tag(macro), macro->line, macro->column,
 				 "macro argument $%ld is not defined", index);
 	return NULL;
 }
@@ -63,11 +68,11 @@ static int64_t variable_value(dt_compile_t *cc, const macro_t *macro)
 	if ((macro->length == 6 && memcmp(macro->name, "projid", 6) == 0) ||
 	    (macro->length == 6 && memcmp(macro->name, "taskid", 6) == 0))
 		dt_compile_error(
-		    cc, D_MACRO_UNDEF, macro->line, macro->column,
+		    cc, undefined_tag(macro), macro->line, macro->column,
 		    "macro variable $%.*s is not available: Linux has no projects",
 		    name_shown(macro), macro->name);
 	if (!dt_macro_value(cc->hdl, macro->name, macro->length, &value))
-		dt_compile_error(cc, D_MACRO_UNDEF, macro->line, macro->column,
+		dt_compile_error(cc, undefined_tag(macro), macro->line, macro->column,
 				 "macro variable $%.*s is not defined", name_shown(macro),
 				 macro->name);
 	return value;
@@ -189,7 +194,8 @@ const char *dt_macro_text(dt_lexer_t *lexer, const char *at, const char *end, ch
 {
 	macro_t macro = {.line = lexer->line,
 			 .column = (int)(at - lexer->line_start),
-			 .name = at + (at < end && *at == '$')};
+			 .name = at + (at < end && *at == '$'),
+			 .is_in_description = true};
 	const char *text;
 
 	while (macro.name + macro.length < end &&

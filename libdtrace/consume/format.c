@@ -49,7 +49,7 @@ static const convkind_t kinds[] = {
     {'o', DT_CONV_UNSIGNED, "hl", P_INTEGER},
     {'p', DT_CONV_POINTER, "", P_ADDRESS},
     {'P', DT_CONV_PORT, "", "uint16_t"},
-    {'s', DT_CONV_STRING, "", P_STRING},
+    {'s', DT_CONV_STRING, "lw", P_STRING},
     {'S', DT_CONV_ESCAPED_STRING, "", P_STRING},
     {'T', DT_CONV_MAILTIME, "", "int64_t"},
     {'u', DT_CONV_UNSIGNED, "hl", P_INTEGER},
@@ -154,6 +154,8 @@ static bool parse_prefix(parse_t *p, dt_conv_t *conv, const char *begin)
 		return true;
 	if (conv->class == DT_CONV_CHAR)
 		conv->class = DT_CONV_WIDE_CHAR;
+	else if (conv->class == DT_CONV_STRING)
+		conv->class = DT_CONV_WIDE_STRING;
 	else if (conv->class == DT_CONV_FLOAT)
 		conv->size = prefix[0] == 'L' ? sizeof(long double) : sizeof(double);
 	else if (prefix[0] == 'h')
@@ -312,6 +314,20 @@ static bool is_text(check_t *c, const dt_type_t *type)
 	return type->kind == DT_K_STRING;
 }
 
+/* Bytes of an element of an array of wide characters, which the kernel has of two and C of
+ * four; 0: it is none. */
+static uint8_t wide_size(check_t *c, const dt_type_t *type)
+{
+	const dt_type_t *element;
+
+	if (type->kind != DT_K_ARRAY)
+		return 0;
+	element = dt_type_resolve(c->hdl, type->ref);
+	return is_integer(element) && (element->size == 2 || element->size == 4)
+		   ? (uint8_t)element->size
+		   : 0;
+}
+
 static bool is_fitting(check_t *c, const dt_conv_t *conv, const dt_type_t *type)
 {
 	if (conv->size != 0 && conv->size != type->size)
@@ -326,6 +342,8 @@ static bool is_fitting(check_t *c, const dt_conv_t *conv, const dt_type_t *type)
 	case DT_CONV_STRING:
 	case DT_CONV_ESCAPED_STRING:
 		return is_text(c, type);
+	case DT_CONV_WIDE_STRING:
+		return wide_size(c, type) != 0;
 	case DT_CONV_FLOAT:
 		return type->kind == DT_K_FLOAT;
 	case DT_CONV_POINTER:
@@ -351,6 +369,8 @@ static const char *prototype(const dt_conv_t *conv)
 
 	if (conv->class == DT_CONV_WIDE_CHAR)
 		return "wchar_t";
+	if (conv->class == DT_CONV_WIDE_STRING)
+		return "wchar_t []";
 	if (conv->size == 0)
 		return find_kind(conv->letter)->prototype;
 	if (conv->class == DT_CONV_FLOAT)
@@ -422,6 +442,7 @@ static int check_conversion(check_t *c, dt_conv_t *conv, int number, bool is_pri
 		return incompatible(c, "D_PRINTF_ARG_TYPE", number, conv->name,
 				    prototype(conv));
 	conv->is_signed = type->is_signed;
+	conv->wide_size = wide_size(c, type);
 	conv->is_user_stack = type->kind == DT_K_USTACK;
 	return 0;
 }

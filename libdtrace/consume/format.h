@@ -18,6 +18,7 @@ typedef enum dt_convclass {
 	DT_CONV_ESCAPED_CHAR,
 	DT_CONV_WIDE_CHAR,
 	DT_CONV_STRING,
+	DT_CONV_WIDE_STRING,
 	DT_CONV_ESCAPED_STRING,
 	DT_CONV_FLOAT,
 	DT_CONV_KERNEL_ADDRESS,
@@ -35,6 +36,7 @@ typedef struct dt_conv {
 	char name[4];	    /* as written, without flags: "lld" */
 	char letter;	    /* of printf(3) */
 	uint8_t size;	    /* bytes the size prefix asks for; 0: any */
+	uint8_t wide_size;  /* WIDE_STRING: of a character, set by the check */
 	bool is_agg;	    /* %@: the aggregation's value */
 	bool is_signed;	    /* INTEGER: set by the check */
 	bool is_user_stack; /* STACK: set by the check */

@@ -165,15 +165,11 @@ static int print_char(printer_t *p, const field_t *f)
 	return print_text(p, f, text, 1);
 }
 
-/* A code point in UTF-8, whatever the locale. */
-static int print_wide_char(printer_t *p, const field_t *f)
+/* A code point in UTF-8, whatever the locale; returns its length, 4 at most. */
+static size_t encode(char *text, uint64_t c)
 {
-	char text[4];
-	uint64_t c;
 	size_t n = 0;
 
-	if (!dt_value_integer(f->value, f->rec->dtrd_size, false, &c))
-		return bad_record(p, f, "a record of no integer's size");
 	if (c > 0x10ffff)
 		c = 0xfffd;
 	if (c < 0x80) {
@@ -191,7 +187,17 @@ static int print_wide_char(printer_t *p, const field_t *f)
 		text[n++] = (char)(0x80 | (c >> 6 & 0x3f));
 		text[n++] = (char)(0x80 | (c & 0x3f));
 	}
-	return print_text(p, f, text, n);
+	return n;
+}
+
+static int print_wide_char(printer_t *p, const field_t *f)
+{
+	char text[4];
+	uint64_t c;
+
+	if (!dt_value_integer(f->value, f->rec->dtrd_size, false, &c))
+		return bad_record(p, f, "a record of no integer's size");
+	return print_text(p, f, text, encode(text, c));
 }
 
 static size_t string_length(const field_t *f)
@@ -203,33 +209,65 @@ static size_t string_length(const field_t *f)
 	return strnlen(f->value, size);
 }
 
-static int print_escaped_string(printer_t *p, const field_t *f)
+/* Pads what has been printed since the mark to the field's width. */
+static int pad_since(printer_t *p, const field_t *f, size_t mark)
 {
-	size_t mark = p->out->length, length = strnlen(f->value, f->rec->dtrd_size), i,
-	       printed;
+	size_t printed = p->out->length - mark, blank;
+	char *text;
 
-	for (i = 0; i < length; i++) {
-		char text[8];
-		size_t n = escape(text, (unsigned char)f->value[i]);
-
-		if (f->precision >= 0 && p->out->length - mark + n > (size_t)f->precision)
-			break;
-		if (dt_out_bytes(p->hdl, p->out, text, n) == -1)
-			return -1;
-	}
-	printed = p->out->length - mark;
 	if (f->width <= 0 || (size_t)f->width <= printed)
 		return 0;
-	if (dt_out_pad(p->hdl, p->out, ' ', (size_t)f->width - printed) == -1)
+	blank = (size_t)f->width - printed;
+	if (dt_out_pad(p->hdl, p->out, ' ', blank) == -1)
 		return -1;
 	if (!f->is_left) {
-		char *text = p->out->text + mark;
-		size_t blank = (size_t)f->width - printed;
-
+		text = p->out->text + mark;
 		memmove(text + blank, text, printed);
 		memset(text, ' ', blank);
 	}
 	return 0;
+}
+
+/* Appends a character's text, unless the precision leaves it no room: then 1. */
+static int print_piece(printer_t *p, const field_t *f, size_t mark, const char *text,
+		       size_t n)
+{
+	if (f->precision >= 0 && p->out->length - mark + n > (size_t)f->precision)
+		return 1;
+	return dt_out_bytes(p->hdl, p->out, text, n);
+}
+
+static int print_escaped_string(printer_t *p, const field_t *f)
+{
+	size_t mark = p->out->length, length = strnlen(f->value, f->rec->dtrd_size);
+	int said = 0;
+
+	for (size_t i = 0; i < length && said == 0; i++) {
+		char text[8];
+		size_t n = escape(text, (unsigned char)f->value[i]);
+
+		said = print_piece(p, f, mark, text, n);
+	}
+	return said < 0 ? -1 : pad_since(p, f, mark);
+}
+
+static int print_wide_string(printer_t *p, const field_t *f)
+{
+	size_t mark = p->out->length, size = f->conv->wide_size;
+	int said = 0;
+
+	if (size == 0)
+		return bad_record(p, f, "a record of no wide characters");
+	for (size_t at = 0; at + size <= f->rec->dtrd_size && said == 0; at += size) {
+		char text[4];
+		uint64_t c;
+
+		dt_value_integer(f->value + at, size, false, &c);
+		if (c == 0)
+			break;
+		said = print_piece(p, f, mark, text, encode(text, c));
+	}
+	return said < 0 ? -1 : pad_since(p, f, mark);
 }
 
 /* ---- Addresses, times, stacks ------------------------------------------------------- */
@@ -348,6 +386,8 @@ static int print_field(printer_t *p, const field_t *f)
 		return print_text(p, f, f->value, string_length(f));
 	case DT_CONV_ESCAPED_STRING:
 		return print_escaped_string(p, f);
+	case DT_CONV_WIDE_STRING:
+		return print_wide_string(p, f);
 	case DT_CONV_FLOAT:
 		return print_float(p, f);
 	case DT_CONV_KERNEL_ADDRESS:

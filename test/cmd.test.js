@@ -155,6 +155,18 @@ describe('programs', { skip }, () => {
 			stderr: /: \[D_IDENT_UNDEF\] in action list: failed to resolve x: Unknown variable name\n$/ });
 	});
 
+	test('any number of aggregations side by side', async () => {
+		const all = Array.from({ length: 70 }, (_, i) => i);
+		const names = all.map((i) => `@a${i}`).join(', ');
+		const text = `BEGIN { ${all.map((i) => `@a${i}["k"] = sum(${i});`).join(' ')} ` +
+			`printa("%s${' %@d'.repeat(all.length)}\\n", ${names}); printa(${names}); exit(0); }`;
+		const { stdout } = await run(['-qn', text]);
+		const lines = stdout.split('\n').map((line) => line.trim().split(/ +/));
+
+		assert.deepStrictEqual(lines[0], ['k', ...all.map(String)]);
+		assert.deepStrictEqual(lines.slice(1), [[''], lines[0], [''], ['']]);
+	});
+
 	test('a script: its name and arguments', async () => {
 		await withDirectory(async (cwd) => {
 			fs.writeFileSync(path.join(cwd, 'a.d'), 'BEGIN\n{\n\tprintf("%s %d", $$0, $1);\n\texit(0);\n}\n');

@@ -218,13 +218,16 @@ static int print_printa(dtrace_hdl_t *hdl, FILE *fp, void *format, dtrace_probed
 			const dtrace_recdesc_t *rec)
 {
 	uint32_t n = (uint32_t)rec->dtrd_uarg;
-	dtrace_aggvarid_t varids[64];
+	dtrace_aggvarid_t *varids = calloc(n, sizeof(*varids));
+	int error;
 
-	if (n > sizeof(varids) / sizeof(varids[0]))
-		n = sizeof(varids) / sizeof(varids[0]);
+	if (varids == NULL)
+		return dt_set_errno(hdl, EDT_NOMEM);
 	for (uint32_t i = 0; i < n; i++)
 		varids[i] = (dtrace_aggvarid_t)rec[i].dtrd_arg;
-	return dt_printa(hdl, fp, format, pd, rec, varids, (int)n) < 0 ? -1 : (int)n;
+	error = dt_printa(hdl, fp, format, pd, rec, varids, (int)n);
+	free(varids);
+	return error < 0 ? -1 : (int)n;
 }
 
 static int print_memory(dtrace_hdl_t *hdl, FILE *fp, const dtrace_recdesc_t *rec,

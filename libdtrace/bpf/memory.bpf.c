@@ -54,28 +54,69 @@ int dt_copyinto(struct dt_scratch *s, u64 dst, u64 src, u64 size)
 
 DT_MEMBER(task_struct, tgid);
 DT_MEMBER(task_struct, real_parent);
+DT_MEMBER(task_struct, group_leader);
+DT_MEMBER(task_struct, thread_pid);
+DT_MEMBER(pid, level);
+DT_MEMBER(pid, numbers);
+DT_MEMBER(upid, nr);
+DT_MEMBER(upid, ns);
+DT_MEMBER(pid_namespace, ns);
+DT_MEMBER(ns_common, inum);
 
 #define GENERATIONS 4096
+#define FIRST_PIDNS 0xEFFFFFFC /* PROC_PID_INIT_INO of the kernel's proc_ns.h */
+#define LEVELS 33 /* MAX_PID_NS_LEVEL of linux/pid_namespace.h, and the first */
 
 enum { TREE_TASK, TREE_WANTED, TREE_VALUE, TREE_FOUND };
+
+/* So many bytes of the kernel's; 0 where they cannot be read. */
+static __always_inline u64 tree_read(struct dt_scratch *s, u64 address, u32 size)
+{
+	s->work[TREE_VALUE] = 0;
+	bpf_probe_read_kernel(&s->work[TREE_VALUE], size, (void *)address);
+	return s->work[TREE_VALUE];
+}
+
+/* The number of the task's process in the PID namespace of the tracing one; 0: none. */
+static __always_inline u32 number_of(struct dt_scratch *s, u64 task)
+{
+	u64 pid, level, upid, ns;
+
+	if (dt_value(dt_pidns) == FIRST_PIDNS)
+		return (u32)tree_read(s, task + dt_offset(task_struct, tgid), 4);
+	task = tree_read(s, task + dt_offset(task_struct, group_leader), 8);
+	pid = tree_read(s, task + dt_offset(task_struct, thread_pid), 8);
+	level = tree_read(s, pid + dt_offset(pid, level), 4);
+	for (u64 i = 0; i < LEVELS && i <= level; i++) {
+		upid = pid + dt_offset(pid, numbers) + i * (dt_offset(upid, ns) + 8);
+		ns = tree_read(s, upid + dt_offset(upid, ns), 8) + dt_offset(pid_namespace, ns);
+		if (tree_read(s, ns + dt_offset(ns_common, inum), 4) == dt_value(dt_pidns))
+			return (u32)tree_read(s, upid + dt_offset(upid, nr), 4);
+	}
+	return 0;
+}
 
 static long parent_step(u64 i, struct dt_scratch **context)
 {
 	struct dt_scratch *s = *context;
 	u64 task = s->work[TREE_TASK];
 
-	s->work[TREE_VALUE] = 0;
-	bpf_probe_read_kernel(&s->work[TREE_VALUE], 4,
-			      (void *)(task + dt_offset(task_struct, tgid)));
-	if ((u32)s->work[TREE_VALUE] == (u32)s->work[TREE_WANTED]) {
+	if (number_of(s, task) == (u32)s->work[TREE_WANTED]) {
 		s->work[TREE_FOUND] = 1;
 		return 1;
 	}
-	s->work[TREE_VALUE] = 0;
-	bpf_probe_read_kernel(&s->work[TREE_VALUE], 8,
-			      (void *)(task + dt_offset(task_struct, real_parent)));
-	s->work[TREE_TASK] = s->work[TREE_VALUE];
-	return s->work[TREE_VALUE] == 0 || s->work[TREE_VALUE] == task;
+	s->work[TREE_TASK] = tree_read(s, task + dt_offset(task_struct, real_parent), 8);
+	return s->work[TREE_TASK] == 0 || s->work[TREE_TASK] == task;
+}
+
+/* The number of the current process's parent. */
+int dt_ppid(struct dt_scratch *s)
+{
+	u64 task = (u64)bpf_get_current_task();
+
+	if (!s)
+		return 0;
+	return (int)number_of(s, tree_read(s, task + dt_offset(task_struct, real_parent), 8));
 }
 
 /* Whether the process, or one of those that it descends from, has the number. */

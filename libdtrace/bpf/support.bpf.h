@@ -18,6 +18,7 @@ typedef long long s64;
 extern const char dt_scratch_bytes[]; /* size of the scratch area that programs use */
 extern const char dt_scratch_pad[];   /* size of what is behind it: codegen/layout.c */
 extern const char dt_strsize[];	      /* the option */
+extern const char dt_pidns[];	      /* inode of the PID namespace */
 #define dt_value(symbol) ((u64)(symbol))
 
 /* The same for where the running kernel has a member of a structure. */

@@ -77,7 +77,7 @@ static void gen_value_field(dt_cg_t *cg, const dt_node_t *n)
 /* R0 = current process, as user stacks and symbols carry it. */
 static void gen_process(dt_cg_t *cg)
 {
-	dt_call(cg->e, BPF_FUNC_get_current_pid_tgid);
+	dt_gen_pid_tgid(cg);
 	dt_alu_imm(cg->e, BPF_RSH, R0, 32);
 }
 

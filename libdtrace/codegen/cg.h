@@ -215,6 +215,13 @@ void dt_gen_cpu_words(dt_cg_t *, int cpu_reg, int none);
 /* R0 = entry of a per-CPU buffer map by index in R1 (u32), or jumps to label when NULL. */
 void dt_gen_array_lookup(dt_cg_t *, uint32_t map, int index_reg, int null_label);
 
+/* ---- process.c ---------------------------------------------------------- */
+
+/* R0 = the current thread's number, and its process's in the upper half. */
+void dt_gen_pid_tgid(dt_cg_t *);
+/* The same without a clause; uses the frame word. */
+void dt_emit_pid_tgid(const dt_cgenv_t *, dt_emit_t *, int slot);
+
 /* ---- expr.c ------------------------------------------------------------- */
 
 void dt_gen_expr(dt_cg_t *, const dt_node_t *, int dst);

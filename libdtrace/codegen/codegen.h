@@ -65,6 +65,13 @@ typedef struct dt_program {
 	pid_t brought_by; /* the process that its probes came with while tracing; 0: none */
 } dt_program_t;
 
+/* The PID namespace of the tracing process. */
+#define DT_PIDNS_FIRST 0xEFFFFFFCu /* PROC_PID_INIT_INO of the kernel's proc_ns.h */
+typedef struct dt_pidns {
+	uint64_t device, inode;
+} dt_pidns_t;
+void dt_pidns_find(dt_pidns_t *);
+
 /* What all programs of an enabling share. Filled by layout.c, then read-only but for the
  * strings and the needs gathered on the way. */
 typedef struct dt_cgenv {
@@ -79,6 +86,7 @@ typedef struct dt_cgenv {
 	int only_cpu;	   /* option cpu; -1: all */
 	uint32_t attempt; /* each divides programs otherwise; 0: only where they are large */
 	dt_header_t header; /* of records */
+	dt_pidns_t pidns;
 	bool commits; /* some clause has commit() */
 	uint32_t fixed_size; /* of the entries of aggregations without keys */
 	uint32_t near_size;  /* of the offsets that follow them: each CPU has both twice */

@@ -112,7 +112,7 @@ void dt_gen_header(dt_cg_t *cg, uint32_t number)
 		dt_store(e, 8, R6, (int)header->time, R0);
 	}
 	if (header->who) {
-		dt_call(e, BPF_FUNC_get_current_pid_tgid);
+		dt_gen_pid_tgid(cg);
 		dt_store(e, 8, R6, (int)header->who, R0);
 	}
 }

@@ -116,6 +116,8 @@ static int64_t value_of(const linker_t *l, const char *name)
 		return l->env->scratch_size;
 	if (strcmp(name, "dt_scratch_pad") == 0)
 		return dt_scratch_pad(l->env);
+	if (strcmp(name, "dt_pidns") == 0)
+		return (int64_t)l->env->pidns.inode;
 	name += strlen("dt_member__");
 	split = strstr(name, "__");
 	snprintf(structure, sizeof(structure), "%.*s", (int)(split - name), name);

@@ -36,6 +36,7 @@
 	DT_SUPPORT(COPYINTO, dt_copyinto, 4, 0)                                              \
 	DT_SUPPORT(D_PATH, dt_d_path, 4, 0)	/* result, buffer, struct path *: 0, -1 */   \
 	DT_SUPPORT(PROGENYOF, dt_progenyof, 2, 0) /* pid: 0, 1 */                            \
+	DT_SUPPORT(PPID, dt_ppid, 1, 0)		/* the number */                             \
 	DT_SUPPORT(PSARGS, dt_psargs, 3, 0)	/* result, task: 0, -1 */                    \
 	DT_SUPPORT(CHILL, dt_chill, 2, 0)	/* ns */                                     \
 	DT_SUPPORT(JSTACK, dt_jstack, 4, 0)	/* block, frame pointer, second frame */      \

@@ -82,9 +82,9 @@ static void gen_memory(dt_cg_t *cg, const dt_argsource_t *s, int dst)
 		  size, dst);
 }
 
-static void gen_call_shift(dt_cg_t *cg, int helper, int dst, bool upper)
+/* dst = a half of R0. */
+static void gen_half(dt_cg_t *cg, int dst, bool upper)
 {
-	dt_call(cg->e, helper);
 	dt_mov(cg->e, dst, R0);
 	if (upper) {
 		dt_alu_imm(cg->e, BPF_RSH, dst, 32);
@@ -189,7 +189,8 @@ void dt_gen_argument(dt_cg_t *cg, const dt_argsource_t *s, int dst)
 		break;
 	case DT_ARG_TID:
 	case DT_ARG_PID:
-		gen_call_shift(cg, BPF_FUNC_get_current_pid_tgid, dst, s->kind == DT_ARG_PID);
+		dt_gen_pid_tgid(cg);
+		gen_half(cg, dst, s->kind == DT_ARG_PID);
 		break;
 	case DT_ARG_NONE:
 	case DT_ARG_CONST:
@@ -296,6 +297,18 @@ static void gen_task_member(dt_cg_t *cg, int dst, const dt_node_t *n, const char
 		dt_extend(e, dst, (int)size, dt_value_signed(cg, n->type));
 	}
 	cg->stack = mark;
+}
+
+static void gen_ppid(dt_cg_t *cg, int dst, const dt_node_t *n)
+{
+	if (cg->env->pidns.inode == DT_PIDNS_FIRST) {
+		gen_task_member(cg, dst, n, (const char *const[]){"real_parent", "tgid", NULL});
+		return;
+	}
+	dt_scratch_need(cg, 0);
+	dt_load(cg->e, 8, R1, FP, DT_FRAME_SCRATCH);
+	dt_support_call(cg->e, DT_SUPPORT_PPID);
+	dt_mov(cg->e, dst, R0);
 }
 
 /* The error of the system call that returns; elsewhere there is none. */
@@ -452,19 +465,23 @@ void dt_gen_builtin(dt_cg_t *cg, const dt_node_t *n, int dst)
 		gen_errno(cg, dst);
 		break;
 	case DT_VAR_GID:
-		gen_call_shift(cg, BPF_FUNC_get_current_uid_gid, dst, true);
+		dt_call(e, BPF_FUNC_get_current_uid_gid);
+		gen_half(cg, dst, true);
 		break;
 	case DT_VAR_UID:
-		gen_call_shift(cg, BPF_FUNC_get_current_uid_gid, dst, false);
+		dt_call(e, BPF_FUNC_get_current_uid_gid);
+		gen_half(cg, dst, false);
 		break;
 	case DT_VAR_PID:
-		gen_call_shift(cg, BPF_FUNC_get_current_pid_tgid, dst, true);
+		dt_gen_pid_tgid(cg);
+		gen_half(cg, dst, true);
 		break;
 	case DT_VAR_TID:
-		gen_call_shift(cg, BPF_FUNC_get_current_pid_tgid, dst, false);
+		dt_gen_pid_tgid(cg);
+		gen_half(cg, dst, false);
 		break;
 	case DT_VAR_PPID:
-		gen_task_member(cg, dst, n, (const char *const[]){"real_parent", "tgid", NULL});
+		gen_ppid(cg, dst, n);
 		break;
 	case DT_VAR_TIMESTAMP:
 		gen_timestamp(cg, dst);

@@ -16,9 +16,9 @@
 #define SLOT_CODE (SLOT_NEWS - 16) /* where the process is */
 
 /* The current process's number into the news and R6. */
-static void gen_process(dt_emit_t *e)
+static void gen_process(const dt_cgenv_t *env, dt_emit_t *e)
 {
-	dt_call(e, BPF_FUNC_get_current_pid_tgid);
+	dt_emit_pid_tgid(env, e, SLOT_WORD);
 	dt_alu_imm(e, BPF_RSH, R0, 32);
 	dt_mov(e, R6, R0);
 	dt_store(e, 8, FP, SLOT_PID, R6);
@@ -52,7 +52,7 @@ int dt_codegen_watch_exec(dt_cgenv_t *env, dt_emit_t *e, bool any)
 {
 	int out = dt_label_new(e);
 
-	gen_process(e);
+	gen_process(env, e);
 	if (!any)
 		gen_only_watched(e, out);
 	gen_tell(e);
@@ -80,7 +80,7 @@ int dt_codegen_watch_fork(dt_cgenv_t *env, dt_emit_t *e)
 	    dt_kernel_member(env->hdl, "task_struct", "tgid", &tgid, &size) != 0)
 		return -1;
 	dt_load(e, 8, R7, R1, 8);
-	gen_process(e);
+	gen_process(env, e);
 	gen_only_watched(e, out);
 	gen_read_task(e, tgid, SLOT_PID);
 	gen_read_task(e, pid, SLOT_WORD);
@@ -100,7 +100,7 @@ int dt_codegen_watch_place(dt_cgenv_t *env, dt_emit_t *e, uint32_t ns, pid_t spa
 	dt_map_value(e, R1, DT_MAP_STATE, offsetof(dt_kstate_t, activity));
 	dt_load(e, 4, R1, R1, 0);
 	dt_jump_imm(e, BPF_JNE, R1, DT_ACTIVITY_ACTIVE, out);
-	gen_process(e);
+	gen_process(env, e);
 	dt_map_value(e, R1, DT_MAP_STATE, offsetof(dt_kstate_t, tickets));
 	dt_alu_imm(e, BPF_MOV, R7, 1);
 	dt_atomic_add(e, 8, R1, 0, R7, true);

@@ -353,6 +353,7 @@ static int read_options(dtrace_hdl_t *hdl, dt_cgenv_t *env)
 	env->strsize = (uint32_t)options[DT_OPT_STRSIZE];
 	env->nspec = (uint32_t)options[DT_OPT_NSPEC];
 	env->header = record_header(options);
+	dt_pidns_find(&env->pidns);
 	env->bufpolicy = (dt_bufpolicy_t)options[DT_OPT_BUFPOLICY];
 	env->nbuffers = env->bufpolicy == DT_BUFPOLICY_FILL ? 1 : 2;
 	return 0;

@@ -57,6 +57,21 @@ test('in a PID namespace', { skip: command.skip }, async (t) => {
 		assert.match((await tracing.done).stdout, /^ +0 +0 +1$/m);
 	});
 
+	await t.test('a process that forks brings its probes along', async () => {
+		const { stdout } = await command.run(['--pid', '--fork', '--mount-proc', 'sh', '-c', `
+			${path.join(command.build, 'test', 'static')} 1 fork &
+			${command.dtrace} -Zwqn '
+				BEGIN { system("echo traces"); }
+				victim*:::start /pid != $1/ { printf("%d %d\\n", ppid == $1, pid < 100); exit(0); }
+			' $! | while read -r line; do
+				[ "$line" != traces ] || kill -USR1 $!
+				echo "$line"
+			done
+			kill $!`], { file: 'unshare' });
+
+		assert.match(stdout, /^1 1$/m);
+	});
+
 	await t.test('so it is for tools', async () => {
 		const { stdout } = await command.run(['--pid', '--fork', '--mount-proc', process.execPath, tool,
 			'syscalls', '--', command.victim, 'umask', '50'], { file: 'unshare' });

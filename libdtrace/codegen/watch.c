@@ -59,34 +59,58 @@ int dt_codegen_watch_exec(dt_cgenv_t *env, dt_emit_t *e, bool any)
 	return finish(env, e, out);
 }
 
-/* The u32 of the task_struct at R7, at an offset, into the slot as 8 bytes. */
-static void gen_read_task(dt_emit_t *e, uint32_t offset, int slot)
+/* A member of the structure at R7 into the slot, as 8 bytes. -1 with the error set. */
+static int gen_read_member(const dt_cgenv_t *env, dt_emit_t *e, const char *structure,
+			   const char *member, int size, int slot)
 {
+	uint32_t offset, whole;
+
+	if (dt_kernel_member(env->hdl, structure, member, &offset, &whole) != 0)
+		return -1;
 	dt_store_imm(e, 8, FP, slot, 0);
 	dt_frame_address(e, R1, slot);
-	dt_alu_imm(e, BPF_MOV, R2, 4);
+	dt_alu_imm(e, BPF_MOV, R2, size);
 	dt_mov(e, R3, R7);
 	dt_alu_imm(e, BPF_ADD, R3, (int32_t)offset);
 	dt_call(e, BPF_FUNC_probe_read_kernel);
+	return 0;
+}
+
+/*
+ * The number of the task at R7 in its own PID namespace, which is ours as well, into the news:
+ * the last of struct pid's numbers, each of two words.
+ */
+static int gen_own_number(const dt_cgenv_t *env, dt_emit_t *e)
+{
+	if (env->pidns.inode == DT_PIDNS_FIRST)
+		return 0; /* it is there */
+	if (gen_read_member(env, e, "task_struct", "thread_pid", 8, SLOT_WORD) != 0)
+		return -1;
+	dt_load(e, 8, R7, FP, SLOT_WORD);
+	if (gen_read_member(env, e, "pid", "level", 4, SLOT_WORD) != 0)
+		return -1;
+	dt_load(e, 8, R8, FP, SLOT_WORD);
+	dt_alu_imm(e, BPF_LSH, R8, 4);
+	dt_alu_reg(e, BPF_ADD, R7, R8);
+	return gen_read_member(env, e, "pid", "numbers", 4, SLOT_PID);
 }
 
 /* The tracepoint sched_process_fork: parent, child. */
 int dt_codegen_watch_fork(dt_cgenv_t *env, dt_emit_t *e)
 {
-	uint32_t pid, tgid, size;
 	int out = dt_label_new(e);
 
-	if (dt_kernel_member(env->hdl, "task_struct", "pid", &pid, &size) != 0 ||
-	    dt_kernel_member(env->hdl, "task_struct", "tgid", &tgid, &size) != 0)
-		return -1;
 	dt_load(e, 8, R7, R1, 8);
 	gen_process(env, e);
 	gen_only_watched(e, out);
-	gen_read_task(e, tgid, SLOT_PID);
-	gen_read_task(e, pid, SLOT_WORD);
+	if (gen_read_member(env, e, "task_struct", "tgid", 4, SLOT_PID) != 0 ||
+	    gen_read_member(env, e, "task_struct", "pid", 4, SLOT_WORD) != 0)
+		return -1;
 	dt_load(e, 8, R1, FP, SLOT_PID);
 	dt_load(e, 8, R2, FP, SLOT_WORD);
 	dt_jump_reg(e, BPF_JNE, R1, R2, out); /* a thread */
+	if (gen_own_number(env, e) != 0)
+		return -1;
 	gen_tell(e);
 	return finish(env, e, out);
 }

@@ -30,11 +30,14 @@ function heat(count, most, steps) {
 	return count === 0 ? 0 : Math.max(1, Math.round(Math.sqrt(count / most) * steps));
 }
 
+/* Columns that are kept: more than a terminal is wide. */
+const KEPT = 1000;
+
 class HeatMap {
 	#buckets = new Map(); /* of all columns together: by their lower bound */
 
 	constructor() {
-		/** For each stretch of time, what was counted in each band. */
+		/** For each stretch of time of late, what was counted in each band. */
 		this.columns = [];
 	}
 
@@ -50,6 +53,8 @@ class HeatMap {
 			this.#buckets.set(low, { low, max, count: count + (known?.count ?? 0) });
 		}
 		this.columns.push(column);
+		if (this.columns.length > KEPT)
+			this.columns.shift();
 		return column;
 	}
 

@@ -391,6 +391,16 @@ test('a heat map has bands, and percentiles to a tenth', () => {
 	assert.equal(lines.length, bounds.indexOf(5e6) - bounds.indexOf(1e3) + 1);
 });
 
+test('a heat map counts for as long as it runs, and keeps what can be shown', () => {
+	const map = new HeatMap();
+
+	for (let i = 0; i < 5000; i++)
+		map.add([[[1000, 1099], 2]]);
+	assert.equal(map.count, 10000);
+	assert.ok(map.columns.length <= 1000);
+	assert.equal(map.lines(3000, false)[0].length, 8 + map.columns.length);
+});
+
 /* ---- flame -------------------------------------------------------------------------- */
 
 /* Whether every element of a document is closed in turn. */

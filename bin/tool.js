@@ -14,7 +14,6 @@
  */
 const { constants } = require('node:os');
 const { parseArgs } = require('node:util');
-const { open } = require('dtrace-async');
 const { IS_NAMED, NAMES, nameArguments } = require('./program');
 
 const COMMON = {
@@ -125,6 +124,8 @@ class Session {
 	 * @returns {Promise<import('dtrace-async').Consumer>} closed when the run is over
 	 */
 	async trace(program, options = {}) {
+		/* Here: where there is no add-on, that is an error of a run, and help can be had. */
+		const { open } = require('dtrace-async');
 		const target = this.command.length > 0 ? this.command : this.pid;
 		const dt = await open({ target, signal: this.signal, options });
 

@@ -156,6 +156,16 @@ test('Ctrl-C while a tool gets ready ends it without a word', async () => {
 	}
 });
 
+test('without an add-on a tool says so in a line, and has help', async () => {
+	const env = { ...process.env, DTRACE_ASYNC_ADDON: '/no/such.node' };
+	const [traces, help] = await Promise.all([['files'], ['files', '--help']].map((args) =>
+	    run([bin, ...args], { file: process.execPath, env })));
+
+	assert.match(traces.stderr, /^dtrace-async files: dtrace-async has no add-on that works here.*\n$/);
+	assert.equal(traces.status, 1);
+	assert.equal(help.status, 0);
+});
+
 test('without privileges each tool says what is missing', async () => {
 	const setpriv = ['--reuid=65534', '--regid=65534', '--clear-groups', process.execPath, bin];
 

@@ -157,6 +157,21 @@ static bool dt_decode_map(dt_decoder_t *d, unsigned map)
 				  opcode);
 }
 
+/* XOP, of AMD's processors, is told from pop by a map that cannot be pop's ModRM. */
+static bool dt_is_xop(const uint8_t *code, size_t size)
+{
+	return size > 1 && code[0] == 0x8f && (code[1] & 0x1f) >= 8;
+}
+
+/* From its second byte on: map, prefix and opcode, with an immediate by the map. */
+static bool dt_decode_xop(dt_decoder_t *d)
+{
+	unsigned map = dt_decode_byte(d) & 0x1f;
+
+	dt_decode_skip(d, 1);
+	return map <= 10 && dt_decode_operands(d, "BMZ"[map - 8], dt_decode_byte(d));
+}
+
 /* VEX and EVEX: prefix, map and opcode in one. */
 static bool dt_decode_vector(dt_decoder_t *d, uint8_t first)
 {
@@ -189,6 +204,8 @@ size_t dt_arch_insn_length(const uint8_t *code, size_t size)
 		is_valid = dt_decode_map(&d, 1);
 	else if (opcode == 0xc4 || opcode == 0xc5 || opcode == 0x62)
 		is_valid = dt_decode_vector(&d, opcode);
+	else if (dt_is_xop(d.at - 1, (size_t)(d.end - d.at) + 1))
+		is_valid = dt_decode_xop(&d);
 	else
 		is_valid = dt_decode_operands(&d, dt_one_byte[opcode], opcode);
 	return is_valid && !d.failed ? (size_t)(d.at - code) : 0;
@@ -214,6 +231,22 @@ static bool dt_is_bad_prefix(uint8_t byte)
 	return memchr("\x26\x2e\x36\x3e\xf0", byte, 5);
 }
 
+/*
+ * What an instruction does other than it should as the kernel executes it elsewhere, alone
+ * and with the trap flag set: pushf saves the flag, and the popf that follows ends the
+ * process by SIGTRAP; syscall saves it likewise, a thread it makes goes on behind the copy,
+ * and what it returns from a signal to is taken for a place in it. xchg with r8 is the nop
+ * with a prefix, for which the kernel takes it.
+ */
+static bool dt_is_stepped_badly(const uint8_t *code, size_t at)
+{
+	if (code[at] == 0x0f)
+		return code[at + 1] == 0x05 || code[at + 1] == 0x34; /* syscall, sysenter */
+	if (code[at] == 0x90)
+		return at > 0 && (code[at - 1] & 0xf1) == 0x41; /* REX.B */
+	return code[at] == 0x9c;
+}
+
 bool dt_arch_insn_traceable(const uint8_t *code, size_t size)
 {
 	size_t length = dt_arch_insn_length(code, size), at = 0;
@@ -221,7 +254,7 @@ bool dt_arch_insn_traceable(const uint8_t *code, size_t size)
 	for (; at < length && dt_one_byte[code[at]] == 'p'; at++)
 		if (dt_is_bad_prefix(code[at]))
 			return false;
-	if (length == 0)
+	if (length == 0 || dt_is_xop(code + at, length - at))
 		return false;
 	if (code[at] == 0xc5)
 		return !dt_is_mistaken(code[at + 2]);
@@ -229,7 +262,7 @@ bool dt_arch_insn_traceable(const uint8_t *code, size_t size)
 		return !dt_is_mistaken(code[at + 3]);
 	if (code[at] == 0x62)
 		return !dt_is_mistaken(code[at + 4]);
-	return true;
+	return !dt_is_stepped_badly(code, at);
 }
 
 /* A jump on a condition may stay, and where one goes that reads its target is not known. */

@@ -60,6 +60,9 @@ typedef struct dt_decoder {
 	bool is_wide;  /* REX.W */
 	bool is_narrow; /* address-size prefix */
 	bool failed;   /* the code ends within it */
+	unsigned map;  /* that the opcode is of: 0 is that of one byte */
+	uint8_t opcode;
+	const uint8_t *relative; /* the displacement of what it finds by where it is itself */
 } dt_decoder_t;
 
 static uint8_t dt_decode_byte(dt_decoder_t *d)
@@ -92,6 +95,8 @@ static unsigned dt_decode_modrm(dt_decoder_t *d)
 		if (mod == 0 && (sib & 7) == 5)
 			rm = 5;
 	}
+	if (mod == 0 && (modrm & 7) == 5)
+		d->relative = d->at;
 	if (mod == 1)
 		dt_decode_skip(d, 1);
 	else if (mod == 2 || rm == 5)
@@ -150,9 +155,8 @@ static bool dt_decode_map(dt_decoder_t *d, unsigned map)
 		return dt_decode_map(d, 2);
 	if (map == 1 && opcode == 0x3a)
 		return dt_decode_map(d, 3);
-	/* Branches have 4 bytes whatever the prefixes: processors differ, compilers avoid it. */
-	if (map == 1 && (opcode & 0xf0) == 0x80)
-		d->is_short = false;
+	d->map = map;
+	d->opcode = opcode;
 	return dt_decode_operands(d, map == 1 ? dt_two_bytes[opcode] : map == 3 ? 'B' : 'M',
 				  opcode);
 }
@@ -185,30 +189,54 @@ static bool dt_decode_vector(dt_decoder_t *d, uint8_t first)
 	return map >= 1 && map <= 7 && dt_decode_map(d, map);
 }
 
-size_t dt_arch_insn_length(const uint8_t *code, size_t size)
+/* A branch, whatever its condition; its distance is its last 4 bytes. */
+static bool dt_is_near_branch(const dt_decoder_t *d)
 {
-	dt_decoder_t d = {.at = code, .end = code + (size < 15 ? size : 15)};
+	return d->map == 0 ? d->opcode == 0xe8 || d->opcode == 0xe9
+			   : d->map == 1 && (d->opcode & 0xf0) == 0x80;
+}
+
+/* Likewise, of one byte. */
+static bool dt_is_short_branch(const dt_decoder_t *d)
+{
+	return d->map == 0 && ((d->opcode & 0xf0) == 0x70 || d->opcode == 0xeb ||
+			       (d->opcode & 0xfc) == 0xe0);
+}
+
+/* The instruction at the start of a code: d->at is behind it. */
+static bool dt_decode(dt_decoder_t *d, const uint8_t *code, size_t size)
+{
 	uint8_t opcode;
 	bool is_valid;
 
+	*d = (dt_decoder_t){.at = code, .end = code + (size < 15 ? size : 15)};
 	for (;;) {
-		opcode = dt_decode_byte(&d);
-		if (dt_one_byte[opcode] != 'p' || d.failed)
+		opcode = dt_decode_byte(d);
+		if (dt_one_byte[opcode] != 'p' || d->failed)
 			break;
 		/* REX counts only right before the opcode. */
-		d.is_wide = (opcode & 0xf8) == 0x48;
-		d.is_short |= opcode == 0x66;
-		d.is_narrow |= opcode == 0x67;
+		d->is_wide = (opcode & 0xf8) == 0x48;
+		d->is_short |= opcode == 0x66;
+		d->is_narrow |= opcode == 0x67;
 	}
+	d->opcode = opcode;
 	if (opcode == 0x0f)
-		is_valid = dt_decode_map(&d, 1);
+		is_valid = dt_decode_map(d, 1);
 	else if (opcode == 0xc4 || opcode == 0xc5 || opcode == 0x62)
-		is_valid = dt_decode_vector(&d, opcode);
-	else if (dt_is_xop(d.at - 1, (size_t)(d.end - d.at) + 1))
-		is_valid = dt_decode_xop(&d);
+		is_valid = dt_decode_vector(d, opcode);
+	else if (dt_is_xop(d->at - 1, (size_t)(d->end - d->at) + 1))
+		is_valid = dt_decode_xop(d);
 	else
-		is_valid = dt_decode_operands(&d, dt_one_byte[opcode], opcode);
-	return is_valid && !d.failed ? (size_t)(d.at - code) : 0;
+		is_valid = dt_decode_operands(d, dt_one_byte[opcode], opcode);
+	/* With an operand-size prefix it is as long as the maker of the processor likes. */
+	return is_valid && !d->failed && !(dt_is_near_branch(d) && d->is_short && !d->is_wide);
+}
+
+size_t dt_arch_insn_length(const uint8_t *code, size_t size)
+{
+	dt_decoder_t d;
+
+	return dt_decode(&d, code, size) ? (size_t)(d.at - code) : 0;
 }
 
 /*
@@ -265,24 +293,79 @@ bool dt_arch_insn_traceable(const uint8_t *code, size_t size)
 	return !dt_is_stepped_badly(code, at);
 }
 
+/* How far behind an instruction is what it branches to, or finds by where it is itself. */
+static bool dt_refers(const dt_decoder_t *d, int64_t *distance)
+{
+	bool is_near = dt_is_near_branch(d);
+	int32_t bytes;
+
+	if (dt_is_short_branch(d)) {
+		*distance = (int8_t)d->at[-1];
+		return true;
+	}
+	if (!is_near && !d->relative)
+		return false;
+	memcpy(&bytes, is_near ? d->at - sizeof(bytes) : d->relative, sizeof(bytes));
+	*distance = bytes;
+	return true;
+}
+
 /* A jump on a condition may stay, and where one goes that reads its target is not known. */
 bool dt_arch_insn_leaves(const uint8_t *code, size_t size, size_t at)
 {
-	size_t end = at + dt_arch_insn_length(code + at, size - at);
-	int32_t distance;
+	int64_t distance, to;
+	dt_decoder_t d;
 
-	while (at < end && (code[at] == 0xf2 || code[at] == 0xf3)) /* bnd, rep */
-		at++;
-	if (at >= end)
+	if (!dt_decode(&d, code + at, size - at) || d.map != 0)
 		return false;
-	if (code[at] == 0xeb) {
-		distance = (int8_t)code[at + 1];
-	} else if (code[at] == 0xe9) {
-		memcpy(&distance, code + at + 1, sizeof(distance));
-	} else {
-		return code[at] == 0xc3 || code[at] == 0xc2;
+	if (d.opcode != 0xeb && d.opcode != 0xe9)
+		return d.opcode == 0xc3 || d.opcode == 0xc2;
+	dt_refers(&d, &distance);
+	to = d.at - code + distance;
+	return to < 0 || to >= (int64_t)size;
+}
+
+/* Whether what is at a place is read from within an instruction: the 8 bytes that one moves to
+ * a register are a constant to others also, in what V8 compiles. */
+static bool dt_is_constant(const uint8_t *code, const uint8_t *starts, size_t at)
+{
+	while (at > 0 && !starts[at])
+		at--;
+	return (code[at] & 0xf8) == 0x48 && (code[at + 1] & 0xf8) == 0xb8;
+}
+
+/* Whether an instruction goes on at another one, or past its lock, and reads none. */
+static bool dt_agrees(const uint8_t *code, size_t size, const uint8_t *starts, size_t at)
+{
+	int64_t distance, to;
+	dt_decoder_t d;
+
+	dt_decode(&d, code + at, size - at);
+	if (!dt_refers(&d, &distance))
+		return true;
+	to = d.at - code + distance;
+	if (to < 0 || to >= (int64_t)size)
+		return true;
+	if (d.relative)
+		return distance == 0 || (!starts[to] && dt_is_constant(code, starts, (size_t)to));
+	return starts[to] || (to > 0 && starts[to - 1] && code[to - 1] == 0xf0);
+}
+
+bool dt_arch_code_starts(const uint8_t *code, size_t size, uint8_t *starts)
+{
+	size_t length;
+
+	memset(starts, 0, size);
+	for (size_t at = 0; at < size; at += length) {
+		length = dt_arch_insn_length(code + at, size - at);
+		if (length == 0)
+			return false;
+		starts[at] = 1;
 	}
-	return distance < 0 ? end < (size_t)-(int64_t)distance : (size_t)distance >= size - end;
+	for (size_t at = 0; at < size; at++)
+		if (starts[at] && !dt_agrees(code, size, starts, at))
+			return false;
+	return true;
 }
 
 /*

@@ -30,6 +30,9 @@
  *	dt_arch_insn_traceable()	whether the kernel can put a breakpoint in its place
  *	dt_arch_insn_leaves()	whether the instruction at an offset of a function's code ends
  *				it: a return, or a jump to a place outside of it
+ *	dt_arch_code_starts()	marks the bytes of a function's code that instructions begin
+ *				with; false: there is something else in it, or a way into the
+ *				midst of an instruction, so that none is sure
  *	dt_arch_call_begin(), dt_arch_call_pass()	where a function's arguments are
  */
 #ifndef DT_ARCH_H
@@ -45,6 +48,7 @@ int dt_arch_register(const char *name, size_t length);
 size_t dt_arch_insn_length(const uint8_t *code, size_t size);
 bool dt_arch_insn_traceable(const uint8_t *code, size_t size);
 bool dt_arch_insn_leaves(const uint8_t *code, size_t size, size_t at);
+bool dt_arch_code_starts(const uint8_t *code, size_t size, uint8_t *starts);
 
 /* What a value is made of that a function is given or returns: by which it has its place. */
 enum {

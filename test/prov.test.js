@@ -291,6 +291,28 @@ describe('pid', options, () => {
 		['leave return', 'last entry']);
 	});
 
+	test('a function that begins with its return is entered first', async () => {
+		assert.deepStrictEqual(await trace(
+			'pid$target:static:none:return { self->seen = 1; } pid$target:static:none: ' +
+			'{ printf("%s\\n", probename); }', `${program} 1`),
+		['entry', '0', 'return']);
+	});
+
+	test('what would go wrong elsewhere is executed in its place', async () => {
+		const lines = await trace(
+			'pid$target:static:odd:* { @[probename] = count(); }' +
+			'proc:::exit /pid == $target/ { printf("%d\\n", args[0]); }' +
+			'END { printa("%s %@d\\n", @); }', `${program} 1`);
+
+		assert.strictEqual(lines[0], '1');
+		assert.ok(lines.length > 3 && lines.includes('return 1'), lines.join());
+	});
+
+	test('a function with data in it has an entry and no more', async () => {
+		assert.deepStrictEqual((await list('pid$target:static:table:', ['-c', program]))
+			.map((probe) => probe.name), ['entry']);
+	});
+
 	test('a thread that ends unwinds its stack through functions whose return is traced', async () => {
 		assert.deepStrictEqual(await trace(
 			'pid$target:static:unwind:, pid$target:static:thread: ' +

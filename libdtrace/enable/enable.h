@@ -124,9 +124,10 @@ char *dt_cpu_entries(const dt_enabling_t *, uint32_t cpu, uint32_t which);
 /* load.c. */
 int dt_programs_load(dtrace_hdl_t *, dt_enabling_t *);
 int dt_programs_attach(dtrace_hdl_t *, dt_enabling_t *);
-/* The same for one program. */
+/* Those from this one on. */
+int dt_programs_attach_from(dtrace_hdl_t *, dt_enabling_t *, uint32_t first);
+/* Of one program. */
 int dt_program_load(dtrace_hdl_t *, dt_enabling_t *, dt_program_t *);
-int dt_program_attach(dtrace_hdl_t *, dt_enabling_t *, dt_program_t *);
 void dt_program_detach(dt_program_t *);
 /* A program of our own into the kernel: its descriptor in *fd. 0, or -1. */
 int dt_own_load(dtrace_hdl_t *, dt_enabling_t *, const char *name, dt_emit_t *, int *fd);

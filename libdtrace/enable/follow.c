@@ -534,10 +534,10 @@ static int enable_found(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_enabled_t *foun
 		p->brought_by = pid;
 		if (err == 0)
 			err = dt_program_load(hdl, en, p);
-		if (err == 0)
-			err = dt_program_attach(hdl, en, p);
 		dt_emit_free(&p->code);
 	}
+	if (err == 0)
+		err = dt_programs_attach_from(hdl, en, first);
 	/* A process may end at any time. */
 	return err == 0 || dt_process_has_ended(pid) ? 0 : -1;
 }

@@ -274,7 +274,7 @@ static int attach_counter(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_program_t *p)
 	return 0;
 }
 
-int dt_program_attach(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_program_t *p)
+static int dt_program_attach(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_program_t *p)
 {
 	p->links = dt_arena_alloc(en->arena, (en->env.ncpus + 1) * sizeof(*p->links));
 	if (!p->links)
@@ -295,6 +295,18 @@ int dt_program_attach(dtrace_hdl_t *hdl, dt_enabling_t *en, dt_program_t *p)
 	}
 }
 
+/* Of the programs at a place of a user program the kernel runs the latest first. So those of
+ * returns come before the others: a function that begins with its return is entered first. */
+int dt_programs_attach_from(dtrace_hdl_t *hdl, dt_enabling_t *en, uint32_t first)
+{
+	for (int others = 0; others < 2; others++)
+		for (uint32_t i = first; i < en->nprograms; i++)
+			if (en->programs[i]->attach->is_return != others &&
+			    dt_program_attach(hdl, en, en->programs[i]) != 0)
+				return -1;
+	return 0;
+}
+
 int dt_programs_attach(dtrace_hdl_t *hdl, dt_enabling_t *en)
 {
 	for (int i = 0; i < DT_NHELPERS; i++)
@@ -302,10 +314,7 @@ int dt_programs_attach(dtrace_hdl_t *hdl, dt_enabling_t *en)
 		    open_rawtp(hdl, en->helpers[i].tracepoint, en->helpers[i].fd,
 			       &en->helpers[i].link) != 0)
 			return -1;
-	for (uint32_t i = 0; i < en->nprograms; i++)
-		if (dt_program_attach(hdl, en, en->programs[i]) != 0)
-			return -1;
-	return 0;
+	return dt_programs_attach_from(hdl, en, 0);
 }
 
 void dt_program_detach(dt_program_t *p)

@@ -171,6 +171,7 @@ static void attach_run(dt_siterun_t *run, uint32_t from, uint32_t n)
 	attach_run(run, from + n / 2, n - n / 2);
 }
 
+/* What is to fire first at a place is attached last: the entry, not the offset 0 found after it. */
 static int compare_sites(const void *a, const void *b)
 {
 	const dt_usersite_t *x = *(dt_usersite_t *const *)a, *y = *(dt_usersite_t *const *)b;
@@ -180,6 +181,8 @@ static int compare_sites(const void *a, const void *b)
 		order = x->pid < y->pid ? -1 : 1;
 	if (order == 0 && x->offset != y->offset)
 		order = x->offset < y->offset ? -1 : 1;
+	if (order == 0 && x->key != y->key)
+		order = x->key > y->key ? -1 : 1;
 	return order;
 }
 

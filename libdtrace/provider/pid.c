@@ -15,8 +15,10 @@
  * when the program is loaded (STT_GNU_IFUNC) has no code of its own: its variants have.
  *
  * All entries and instructions of a handle are one attach point, all returns another. A
- * breakpoint amid an instruction would wreck the process, so offsets are checked against the
- * code; the few instructions that the kernel cannot replace have no probes.
+ * breakpoint amid an instruction, or in data, would wreck the process, so offsets are checked
+ * against the code: a function that is not instructions from end to end, each where the others
+ * expect it, has neither offsets nor returns. The few instructions that the kernel cannot
+ * replace have no probes.
  *
  * A return has a breakpoint at each instruction that leaves the function, whose offset is
  * arg0. The kernel's own probe of returns, which puts another address in the place of that
@@ -75,7 +77,6 @@ static dt_attachpoint_t *dt_pid_attach(dtrace_hdl_t *hdl, bool is_return)
 		return NULL;
 	attach->kind = DT_ATTACH_UPROBE;
 	attach->context = DT_CONTEXT_USER;
-	attach->is_return = false;
 	if (is_return)
 		attach->args[0] = (dt_argsource_t){.kind = DT_ARG_COOKIE, .shift = 32};
 	return attach;
@@ -143,15 +144,17 @@ static bool dt_pid_is_traceable(dt_pidwalk_t *walk, const dt_userfunc_t *functio
 	return n > 0 && dt_arch_insn_traceable(code, (size_t)n);
 }
 
-/* The function's code; NULL: it cannot be read. */
+/* The function's code, and behind it as many bytes that tell where instructions begin; NULL:
+ * it cannot be read, or that cannot be told. */
 static uint8_t *dt_pid_read_code(dt_pidwalk_t *walk, const dt_userfunc_t *function)
 {
 	uint8_t *code;
 
 	if (function->size == 0 || function->size > DT_PID_FUNCTION_MAX)
 		return NULL;
-	code = malloc(function->size);
-	if (code && dt_pid_read(walk, function, code, function->size) == (ssize_t)function->size)
+	code = malloc(2 * function->size);
+	if (code && dt_pid_read(walk, function, code, function->size) == (ssize_t)function->size &&
+	    dt_arch_code_starts(code, function->size, code + function->size))
 		return code;
 	free(code);
 	return NULL;
@@ -190,15 +193,11 @@ static int dt_pid_add_instruction(dt_pidwalk_t *walk, const dt_userfunc_t *funct
 static int dt_pid_add_instructions(dt_pidwalk_t *walk, const dt_userfunc_t *function)
 {
 	uint8_t *code = dt_pid_read_code(walk, function);
-	size_t length;
 	int rv = 0;
 
-	for (size_t at = 0; code && at < function->size && rv == 0; at += length) {
-		length = dt_arch_insn_length(code + at, function->size - at);
-		if (length == 0)
-			break; /* what follows cannot be told apart */
-		rv = dt_pid_add_instruction(walk, function, code, at);
-	}
+	for (size_t at = 0; code && at < function->size && rv == 0; at++)
+		if (code[function->size + at])
+			rv = dt_pid_add_instruction(walk, function, code, at);
 	free(code);
 	return rv;
 }

@@ -132,7 +132,8 @@ typedef struct dt_attachpoint {
 	bool ends_wait;		 /* RAWTP contention_end: the keys are dt_wait_t */
 	bool is_alone;		 /* the kernel's locks are held: no program of ours may be at
 				  * work below it on the CPU, which may need one of them */
-	bool is_return;		 /* FUNCTION, KPROBE: runs when the function returns */
+	bool is_return;		 /* FUNCTION, KPROBE: runs when the function returns;
+				  * UPROBE: after all others that are at the place */
 	uint32_t btf_id;	 /* FUNCTION: its number in the kernel's BTF; RAWTP: that of the
 				  * typedef of the tracepoint's functions, if not 0 */
 	dt_usersite_t *sites;	 /* UPROBE, KPROBE */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* arch_test.c - where a breakpoint may stand: the lengths of machine instructions, and which
- * of them the kernel can replace. */
+/* arch_test.c - where a breakpoint may stand: the lengths of machine instructions, which of
+ * them the kernel can replace, and which leave their function. */
 #include "../../libdtrace/arch.h"
 #include "tap.h"
 
@@ -73,6 +73,53 @@ static void code_that_ends_is_no_instruction(void)
 			CHECK(dt_arch_insn_length(insns[i].code, size) == 0);
 }
 
+/* What begins with an instruction is marked; none: the code is not sure. */
+static void check_code(const char *text, const uint8_t *code, size_t size, const char *marks)
+{
+	uint8_t starts[32];
+	bool good = dt_arch_code_starts(code, size, starts) == (marks != NULL);
+
+	for (size_t i = 0; good && marks && i < size; i++)
+		good = starts[i] == (marks[i] == '|');
+	tap_check(good, "starts", __FILE__, __LINE__, text);
+}
+
+static void code_is_instructions_or_not_sure(void)
+{
+	const uint8_t loop[] = {0x31, 0xc0, 0xff, 0xc0, 0x75, 0xfc, 0xc3};
+	const uint8_t lock[] = {0x74, 0x01, 0xf0, 0x0f, 0xc1, 0x06, 0xc3};
+	const uint8_t amid[] = {0x74, 0x01, 0x48, 0x01, 0xc0, 0xc3};
+	const uint8_t data[] = {0x48, 0x8d, 0x05, 1, 0, 0, 0, 0xc3, 0x04, 0x00, 0x00, 0x00};
+	const uint8_t next[] = {0x48, 0x8d, 0x05, 0, 0, 0, 0, 0xc3};
+	const uint8_t constant[] = {0x48, 0xb8, 1, 2, 3, 4, 5, 6, 7, 8,
+				    0x48, 0x8b, 0x05, 0xf1, 0xff, 0xff, 0xff, 0xc3};
+	const uint8_t wrong[] = {0x90, 0x06, 0xc3}, data16[] = {0x66, 0xe9, 0, 0, 0, 0, 0xc3};
+
+	check_code("a loop", loop, sizeof(loop), "|.|.|.|");
+	check_code("past a lock", lock, sizeof(lock), "|.|...|");
+	check_code("amid an instruction", amid, sizeof(amid), NULL);
+	check_code("a table", data, sizeof(data), NULL);
+	check_code("what follows", next, sizeof(next), "|......|");
+	check_code("an instruction's constant", constant, sizeof(constant), "|.........|......|");
+	check_code("no instruction", wrong, sizeof(wrong), NULL);
+	check_code("a jump as long as the processor likes", data16, sizeof(data16), NULL);
+}
+
+static void a_function_is_left_by_returns_and_jumps_out(void)
+{
+	const uint8_t code[] = {0xc3, 0xf3, 0xc3, 0xc2, 8, 0, 0xeb, 0xf8, 0xeb, 0xf5, 0xeb, 0x04,
+				0xeb, 0x07, 0x75, 0x40, 0xff, 0xe0, 0xe9, 0, 0, 0, 0};
+	const size_t leaving[] = {0, 1, 3, 8, 18};
+
+	for (size_t at = 0, next = 0; at < sizeof(code);
+	     at += dt_arch_insn_length(code + at, sizeof(code) - at)) {
+		bool leaves = next < 5 && leaving[next] == at;
+
+		next += leaves;
+		CHECK(dt_arch_insn_leaves(code, sizeof(code), at) == leaves);
+	}
+}
+
 static void what_is_invalid_has_no_length(void)
 {
 	const uint8_t push_es[] = {0x06, 0, 0}, prefixes[16] = {0x66, 0x66};
@@ -86,5 +133,9 @@ int main(void)
 {
 	return RUN({"instructions are known by length and kind", instructions_are_known},
 		   {"code that ends is no instruction", code_that_ends_is_no_instruction},
+		   {"a function's code is instructions, or not sure",
+		    code_is_instructions_or_not_sure},
+		   {"a function is left by returns and jumps out of it",
+		    a_function_is_left_by_returns_and_jumps_out},
 		   {"what is invalid has no length", what_is_invalid_has_no_length});
 }

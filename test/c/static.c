@@ -8,7 +8,9 @@
  *			few milliseconds until its parent ends; says "ready" first
  *
  * Its function leave() ends by a jump to last(); unwind() is left by a thread that ends, for
- * which the stack is unwound. Both are called once by fire().
+ * which the stack is unwound. odd() returns its argument, by instructions that do something
+ * else where they are executed elsewhere; table() returns 7, which is data in its code; none() is a return,
+ * and no more. All are called once by fire().
  *
  * Probes, of the provider "victim", fired for i from 0 to N - 1:
  *
@@ -85,6 +87,44 @@ __attribute__((noipa)) int leave(int a)
 	return last(a + 1);
 }
 
+long odd(long n);
+int table(void);
+void none(void);
+#if defined(__x86_64__)
+__asm__(".text\n"
+	".type odd, @function\n"
+	"odd:	pushfq\n"
+	"	popfq\n"
+	"	mov $39, %eax\n" /* getpid */
+	"	syscall\n"
+	"	mov %rdi, %r8\n"
+	"	xor %eax, %eax\n"
+	"	xchg %r8, %rax\n"
+	"	ret\n"
+	".size odd, . - odd\n"
+	".type table, @function\n"
+	"table:	lea 1f(%rip), %rdx\n"
+	"	mov (%rdx), %eax\n"
+	"	ret\n"
+	"1:	.4byte 7\n"
+	".size table, . - table\n"
+	".type none, @function\n"
+	"none:	ret\n"
+	".size none, . - none\n");
+#else
+long odd(long n)
+{
+	return n;
+}
+int table(void)
+{
+	return 7;
+}
+void none(void)
+{
+}
+#endif
+
 __attribute__((noipa)) void *unwind(void *argument)
 {
 	if (argument)
@@ -122,6 +162,9 @@ __attribute__((noipa)) void fire(int n)
 	}
 	factorial((uint64_t)n);
 	leave(n);
+	none();
+	if (odd(n) != n || table() != 7)
+		abort();
 	if (pthread_create(&other, NULL, thread, &n) == 0)
 		pthread_join(other, NULL);
 }

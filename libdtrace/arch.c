@@ -252,6 +252,15 @@ static bool dt_is_mistaken(uint8_t opcode)
 	       memchr("\x0f\x90\x9a\x9d\xc2\xc3\xca\xcb\xe8\xe9\xea\xeb\xff", opcode, 13);
 }
 
+/* Opcodes that the kernel refuses to replace, likewise of whatever map (good_insns_64[] of the
+ * same file). It would tell; but to be told costs a tenth of a second each. */
+static bool dt_is_refused(uint8_t opcode)
+{
+	return (opcode & 0xf4) == 0xe4 || (opcode & 0xfc) == 0x6c || (opcode & 0xfc) == 0xcc ||
+	       memchr("\x06\x07\x0e\x16\x17\x1e\x1f\x27\x2f\x37\x3f\x60\x61\x62\x82\xd4\xd5\xd6"
+		      "\xf1\xf4\xfa\xfb", opcode, 22);
+}
+
 /* Prefixes that make the kernel refuse an instruction: segments but fs and gs, and lock
  * (is_prefix_bad() of the same file). */
 static bool dt_is_bad_prefix(uint8_t byte)
@@ -278,19 +287,18 @@ static bool dt_is_stepped_badly(const uint8_t *code, size_t at)
 bool dt_arch_insn_traceable(const uint8_t *code, size_t size)
 {
 	size_t length = dt_arch_insn_length(code, size), at = 0;
+	uint8_t opcode;
 
 	for (; at < length && dt_one_byte[code[at]] == 'p'; at++)
 		if (dt_is_bad_prefix(code[at]))
 			return false;
 	if (length == 0 || dt_is_xop(code + at, length - at))
 		return false;
-	if (code[at] == 0xc5)
-		return !dt_is_mistaken(code[at + 2]);
-	if (code[at] == 0xc4)
-		return !dt_is_mistaken(code[at + 3]);
-	if (code[at] == 0x62)
-		return !dt_is_mistaken(code[at + 4]);
-	return !dt_is_stepped_badly(code, at);
+	if (code[at] == 0xc5 || code[at] == 0xc4 || code[at] == 0x62) {
+		opcode = code[at + (code[at] == 0xc5 ? 2 : code[at] == 0xc4 ? 3 : 4)];
+		return !dt_is_mistaken(opcode) && !dt_is_refused(opcode);
+	}
+	return !dt_is_refused(code[at]) && !dt_is_stepped_badly(code, at);
 }
 
 /* How far behind an instruction is what it branches to, or finds by where it is itself. */

@@ -291,6 +291,16 @@ describe('pid', options, () => {
 		['leave return', 'last entry']);
 	});
 
+	test('a caller is known while the function has no frame', async () => {
+		const lines = await trace(
+			'pid$target:static:add:entry, pid$target:static:add:return ' +
+			'{ ustack(2); usym(ucaller); printf("\\n"); }', `${program} 1`);
+
+		assert.deepStrictEqual(lines.map((line) => line.trim().replace(/\+0x.*/, ''))
+			.filter((line) => line !== ''),
+		['static`add', 'static`fire', 'static`fire', 'static`add', 'static`fire', 'static`fire']);
+	});
+
 	test('a function that begins with its return is entered first', async () => {
 		assert.deepStrictEqual(await trace(
 			'pid$target:static:none:return { self->seen = 1; } pid$target:static:none: ' +

@@ -179,11 +179,11 @@ void dt_gen_stack(dt_cg_t *cg, const dt_field_t *f, const dt_str_t *place)
 		frames.offset += 8;
 		frames.size -= 8;
 	}
-	dt_load(e, 8, R1, FP, DT_FRAME_CTX);
-	dt_str_address(cg, &frames, R2);
-	dt_alu_imm(e, BPF_MOV, R3, (int32_t)frames.size);
-	dt_alu_imm(e, BPF_MOV, R4, user ? BPF_F_USER_STACK : dt_inner_frames(cg));
-	dt_call(e, BPF_FUNC_get_stack);
+	/* bpf/jstack.bpf.c takes the walk as it is. */
+	if (user && f->encoding != DT_ENC_JSTACK)
+		dt_gen_user_stack(cg, &frames);
+	else
+		dt_gen_walk(cg, &frames, user ? BPF_F_USER_STACK : dt_inner_frames(cg));
 	/* A kernel thread has no user stack: then there is no first frame. */
 	dt_jump_imm(e, BPF_JSGE, R0, 0, some);
 	dt_str_address(cg, &frames, R1);

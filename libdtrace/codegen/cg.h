@@ -247,6 +247,10 @@ bool dt_value_signed(dt_cg_t *, dt_type_t *);
 
 void dt_gen_builtin(dt_cg_t *, const dt_node_t *, int dst);
 void dt_gen_argument(dt_cg_t *, const dt_argsource_t *, int dst);
+/* R0 = what bpf_get_stack() returns for frames that go to a place. */
+void dt_gen_walk(dt_cg_t *, const dt_str_t *frames, int flags);
+/* The frames of the user's stack; R0: bytes of them, less than 0: there are none. */
+void dt_gen_user_stack(dt_cg_t *, const dt_str_t *frames);
 bool dt_ecb_one_key(const dt_ecb_t *);
 /* dst = the number of the enabled probe that has fired: of this clause. */
 void dt_gen_epid(dt_cg_t *, const dt_ecb_t *, int dst);

@@ -353,19 +353,92 @@ static void gen_vtimestamp(dt_cg_t *cg, int dst)
 	dt_label_here(e, none);
 }
 
+void dt_gen_walk(dt_cg_t *cg, const dt_str_t *place, int flags)
+{
+	dt_emit_t *e = cg->e;
+
+	dt_load(e, 8, R1, FP, DT_FRAME_CTX);
+	dt_str_address(cg, place, R2);
+	dt_alu_imm(e, BPF_MOV, R3, (int32_t)place->size);
+	dt_alu_imm(e, BPF_MOV, R4, flags);
+	dt_call(e, BPF_FUNC_get_stack);
+}
+
+/* Where a function has been called from as it is entered or returns into the frame word; 0:
+ * the probe is at neither. */
+static void gen_return_address(dt_cg_t *cg, int slot)
+{
+	const dt_attachpoint_t *attach = cg->program->attach;
+	dt_emit_t *e = cg->e;
+	int none = dt_label_new(e);
+
+	dt_store_imm(e, 8, FP, slot, 0);
+	if (!attach->is_return) {
+		dt_load(e, 8, R1, FP, DT_FRAME_CTX);
+		dt_call(e, BPF_FUNC_get_attach_cookie);
+		dt_alu_imm(e, BPF_RSH, R0, 32);
+		dt_jump_imm(e, BPF_JNE, R0, 0, none);
+	}
+	dt_gen_argument(cg, &attach->caller, R1);
+	dt_store(e, 8, FP, slot, R1);
+	dt_label_here(e, none);
+}
+
+/*
+ * The walk goes by frame pointers, which at the entry and as it returns is the caller's: the
+ * frame after the first is its caller. Newer kernels see to that at some entries, those that
+ * begin with a push of the frame pointer; elsewhere it is put in.
+ */
+void dt_gen_user_stack(dt_cg_t *cg, const dt_str_t *frames)
+{
+	const dt_attachpoint_t *attach = cg->program->attach;
+	dt_str_t others = {frames->place, frames->offset + 8, frames->size - 8};
+	dt_emit_t *e = cg->e;
+	int mark = cg->stack, caller, bytes, done;
+
+	if (attach->caller.kind == DT_ARG_NONE || frames->size < 16) {
+		dt_gen_walk(cg, frames, BPF_F_USER_STACK);
+		return;
+	}
+	caller = dt_stack_alloc(cg, 8);
+	bytes = dt_stack_alloc(cg, 8);
+	done = dt_label_new(e);
+	gen_return_address(cg, caller);
+	dt_gen_walk(cg, frames, BPF_F_USER_STACK);
+	dt_store(e, 8, FP, bytes, R0);
+	dt_jump_imm(e, BPF_JSLT, R0, 8, done);
+	dt_load(e, 8, R1, FP, caller);
+	dt_jump_imm(e, BPF_JEQ, R1, 0, done);
+	if (!attach->is_return) {
+		dt_str_address(cg, frames, R2);
+		dt_load(e, 8, R2, R2, 8);
+		dt_jump_reg(e, BPF_JEQ, R1, R2, done);
+	}
+	dt_gen_walk(cg, &others, BPF_F_USER_STACK);
+	dt_jump_imm(e, BPF_JSLT, R0, 8, done);
+	dt_alu_imm(e, BPF_ADD, R0, 8);
+	dt_store(e, 8, FP, bytes, R0);
+	dt_str_address(cg, frames, R1);
+	dt_load(e, 8, R2, R1, 8);
+	dt_store(e, 8, R1, 0, R2);
+	dt_load(e, 8, R2, FP, caller);
+	dt_store(e, 8, R1, 8, R2);
+	dt_label_here(e, done);
+	dt_load(e, 8, R0, FP, bytes);
+	cg->stack = mark;
+}
+
 /* The number of frames of the kernel's or user's stack. */
 static void gen_stackdepth(dt_cg_t *cg, int dst, int flags)
 {
 	dt_emit_t *e = cg->e;
-	uint32_t buffer = dt_scratch_alloc(cg, 127 * 8);
+	dt_str_t frames = {DT_STR_SCRATCH, (int)dt_scratch_alloc(cg, 127 * 8), 127 * 8};
 	int some = dt_label_new(e);
 
-	dt_load(e, 8, R1, FP, DT_FRAME_CTX);
-	dt_load(e, 8, R2, FP, DT_FRAME_SCRATCH);
-	dt_alu_imm(e, BPF_ADD, R2, (int32_t)buffer);
-	dt_alu_imm(e, BPF_MOV, R3, 127 * 8);
-	dt_alu_imm(e, BPF_MOV, R4, flags);
-	dt_call(e, BPF_FUNC_get_stack);
+	if (flags & BPF_F_USER_STACK)
+		dt_gen_user_stack(cg, &frames);
+	else
+		dt_gen_walk(cg, &frames, flags);
 	dt_mov(e, dst, R0);
 	dt_jump_imm(e, BPF_JSGE, dst, 0, some);
 	dt_alu_imm(e, BPF_MOV, dst, 0); /* there is no stack to walk */
@@ -378,12 +451,14 @@ static void gen_caller(dt_cg_t *cg, int dst, int flags)
 {
 	dt_emit_t *e = cg->e;
 	int mark = cg->stack, slot = dt_stack_alloc(cg, 8), none = dt_label_new(e);
+	const dt_str_t frame = {DT_STR_FRAME, slot, 8};
 
-	dt_load(e, 8, R1, FP, DT_FRAME_CTX);
-	dt_frame_address(e, R2, slot);
-	dt_alu_imm(e, BPF_MOV, R3, 8);
-	dt_alu_imm(e, BPF_MOV, R4, flags + 1); /* frames to skip */
-	dt_call(e, BPF_FUNC_get_stack);
+	if (flags & BPF_F_USER_STACK && cg->program->attach->caller.kind != DT_ARG_NONE) {
+		gen_return_address(cg, slot);
+		dt_load(e, 8, dst, FP, slot);
+		dt_jump_imm(e, BPF_JNE, dst, 0, none);
+	}
+	dt_gen_walk(cg, &frame, flags + 1); /* frames to skip */
 	dt_alu_imm(e, BPF_MOV, dst, 0);
 	dt_jump_imm(e, BPF_JSLT, R0, 8, none);
 	dt_load(e, 8, dst, FP, slot);

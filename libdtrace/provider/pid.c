@@ -77,6 +77,8 @@ static dt_attachpoint_t *dt_pid_attach(dtrace_hdl_t *hdl, bool is_return)
 		return NULL;
 	attach->kind = DT_ATTACH_UPROBE;
 	attach->context = DT_CONTEXT_USER;
+	/* Neither the entry nor what returns has a frame: it is to be made, or gone. */
+	attach->caller = (dt_argsource_t){.kind = DT_ARG_UREAD, .base = DT_ARCH_STACK_POINTER};
 	if (is_return)
 		attach->args[0] = (dt_argsource_t){.kind = DT_ARG_COOKIE, .shift = 32};
 	return attach;
@@ -107,7 +109,7 @@ static int dt_pid_add(dt_pidwalk_t *walk, dt_attachpoint_t *attach,
 	dt_usersite_t site = {.path = walk->path,
 			      .offset = function->position + offset,
 			      .pid = walk->pid,
-			      .detail = is_return ? (uint32_t)offset : 0};
+			      .detail = is_return ? (uint32_t)offset : offset != 0};
 	dt_probe_t *probe;
 
 	snprintf(provider, sizeof(provider), DT_PID_PREFIX "%d", (int)walk->pid);

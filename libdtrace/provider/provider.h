@@ -142,6 +142,9 @@ typedef struct dt_attachpoint {
 	struct dt_attachpoint *also; /* the same probes also fire here; NULL: nowhere else */
 	dt_argsource_t args[DT_MAXARGS];
 	dt_argsource_t key;	 /* NONE: one probe, key 0 */
+	/* UPROBE: where the function has been called from, if the attachment's cookie has nothing
+	 * in its upper half or it returns; NONE: only the stack's frames tell. */
+	dt_argsource_t caller;
 	dt_argsource_t errno_source; /* NONE: errno means nothing here; otherwise the value
 				 * of a system call's return, from -4095 to -1 for errors */
 	uint32_t nkeys;		 /* keys are below this; 0: no key */

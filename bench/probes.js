@@ -2,8 +2,8 @@
 'use strict';
 
 /*
- * What other probes cost than those of system calls: of a function of a program, a static
- * probe, a tracepoint; and the time on a CPU that a profile of user stacks takes. As in
+ * What other probes cost than those of system calls: of a function of a program and its
+ * return, a static probe, a tracepoint; and the time on a CPU that a profile of user stacks takes. As in
  * cost.js a tracer's cost is what it adds to the bare calls before and after it.
  */
 const { Calls, DTRACE, lowerQuartile, median, row, startTracer, timed, tool,
@@ -24,6 +24,10 @@ const probes = (pid) => [
 		dtrace('-p', pid, '-n', 'pid$target:a.out:calls_function:entry { @ = count(); }'),
 		bpftrace('-p', pid, '-e', `uprobe:${tool('calls')}:calls_function { @ = count(); }`),
 		1.05],
+	['return of a function (uretprobe)', 'enter 100 50',
+		dtrace('-p', pid, '-n', 'pid$target:a.out:calls_function:return { @ = count(); }'),
+		bpftrace('-p', pid, '-e', `uretprobe:${tool('calls')}:calls_function { @ = count(); }`),
+		1.1],
 	['static probe (usdt)', 'fire 100 50',
 		dtrace('-p', pid, '-n', 'calls$target:::fired { @ = sum(arg0); n++; } END { trace(n); }'),
 		bpftrace('-p', pid, '-e', `usdt:${tool('calls')}:calls:fired { @ = sum(arg0); @n++; }`),

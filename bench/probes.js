@@ -3,8 +3,8 @@
 
 /*
  * What other probes cost than those of system calls: of a function of a program and its
- * return, a static probe, a tracepoint; and the time on a CPU that a profile of user stacks takes. As in
- * cost.js a tracer's cost is what it adds to the bare calls before and after it.
+ * return, a static probe, a tracepoint; and the time on a CPU that a profile of user stacks
+ * takes. As in cost.js a tracer's cost is what it adds to the bare calls before and after it.
  */
 const { Calls, DTRACE, lowerQuartile, median, row, startTracer, timed, tool,
 	verbose } = require('./tools');

@@ -342,7 +342,8 @@ static bool dt_is_constant(const uint8_t *code, const uint8_t *starts, size_t at
 	return (code[at] & 0xf8) == 0x48 && (code[at + 1] & 0xf8) == 0xb8;
 }
 
-/* Whether an instruction goes on at another one, or past its lock, and reads none. */
+/* Whether an instruction goes on at another one, or past its lock, and reads none; the address
+ * of the function itself may be wanted. */
 static bool dt_agrees(const uint8_t *code, size_t size, const uint8_t *starts, size_t at)
 {
 	int64_t distance, to;
@@ -355,7 +356,7 @@ static bool dt_agrees(const uint8_t *code, size_t size, const uint8_t *starts, s
 	if (to < 0 || to >= (int64_t)size)
 		return true;
 	if (d.relative)
-		return distance == 0 || (!starts[to] && dt_is_constant(code, starts, (size_t)to));
+		return distance == 0 || to == 0 || (!starts[to] && dt_is_constant(code, starts, (size_t)to));
 	return starts[to] || (to > 0 && starts[to - 1] && code[to - 1] == 0xf0);
 }
 

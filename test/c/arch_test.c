@@ -94,6 +94,7 @@ static void code_is_instructions_or_not_sure(void)
 	const uint8_t amid[] = {0x74, 0x01, 0x48, 0x01, 0xc0, 0xc3};
 	const uint8_t data[] = {0x48, 0x8d, 0x05, 1, 0, 0, 0, 0xc3, 0x04, 0x00, 0x00, 0x00};
 	const uint8_t next[] = {0x48, 0x8d, 0x05, 0, 0, 0, 0, 0xc3};
+	const uint8_t itself[] = {0x48, 0x8d, 0x05, 0xf9, 0xff, 0xff, 0xff, 0xc3};
 	const uint8_t constant[] = {0x48, 0xb8, 1, 2, 3, 4, 5, 6, 7, 8,
 				    0x48, 0x8b, 0x05, 0xf1, 0xff, 0xff, 0xff, 0xc3};
 	const uint8_t wrong[] = {0x90, 0x06, 0xc3}, data16[] = {0x66, 0xe9, 0, 0, 0, 0, 0xc3};
@@ -103,6 +104,7 @@ static void code_is_instructions_or_not_sure(void)
 	check_code("amid an instruction", amid, sizeof(amid), NULL);
 	check_code("a table", data, sizeof(data), NULL);
 	check_code("what follows", next, sizeof(next), "|......|");
+	check_code("its own address", itself, sizeof(itself), "|......|");
 	check_code("an instruction's constant", constant, sizeof(constant), "|.........|......|");
 	check_code("no instruction", wrong, sizeof(wrong), NULL);
 	check_code("a jump as long as the processor likes", data16, sizeof(data16), NULL);

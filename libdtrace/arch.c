@@ -286,13 +286,19 @@ static bool dt_is_stepped_badly(const uint8_t *code, size_t at)
 
 bool dt_arch_insn_traceable(const uint8_t *code, size_t size)
 {
-	size_t length = dt_arch_insn_length(code, size), at = 0;
+	size_t length, at = 0;
+	dt_decoder_t d;
 	uint8_t opcode;
 
+	/* Branches with an operand-size prefix are refused: the call of __tls_get_addr has one. */
+	if (!dt_decode(&d, code, size) ||
+	    (d.is_short && (dt_is_near_branch(&d) || dt_is_short_branch(&d))))
+		return false;
+	length = (size_t)(d.at - code);
 	for (; at < length && dt_one_byte[code[at]] == 'p'; at++)
 		if (dt_is_bad_prefix(code[at]))
 			return false;
-	if (length == 0 || dt_is_xop(code + at, length - at))
+	if (dt_is_xop(code + at, length - at))
 		return false;
 	if (code[at] == 0xc5 || code[at] == 0xc4 || code[at] == 0x62) {
 		opcode = code[at + (code[at] == 0xc5 ? 2 : code[at] == 0xc4 ? 3 : 4)];

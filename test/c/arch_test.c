@@ -32,6 +32,7 @@ static const insn_t insns[] = {
     {"hlt", {0xf4}, 1, false},
     {"lock addq $1,(%rdi)", {0xf0, 0x48, 0x83, 0x07, 0x01}, 5, false},
     {"cs nopw", {0x66, 0x2e, 0x0f, 0x1f, 0x84, 0, 0, 0, 0, 0}, 10, false},
+    {"data16 rex.W call rel32", {0x66, 0x66, 0x48, 0xe8, 1, 2, 3, 4}, 8, false},
     {"notrack jmp *%rax", {0x3e, 0xff, 0xe0}, 3, false},
     /* A copy of these does something else where the kernel executes it. */
     {"syscall", {0x0f, 0x05}, 2, false},

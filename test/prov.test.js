@@ -262,8 +262,10 @@ describe('pid', options, () => {
 	});
 
 	test('returns of all functions leave the program as it is', async () => {
+		/* Before Linux 6.6 each place is attached by itself: where that is emulated, not of all libraries. */
+		const module = command.patience === 1 ? '' : 'a.out';
 		const lines = await trace(
-			'pid$target:::return { @[probefunc == "main"] = count(); }' +
+			`pid$target:${module}::return { @[probefunc == "main"] = count(); }` +
 			'syscall::umask:entry /pid == $target/ { printf("umask %d\\n", arg0); }' +
 			'END { printa("%d %@d\\n", @); }', `${command.victim} umask 2`);
 

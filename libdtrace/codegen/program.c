@@ -222,7 +222,6 @@ static void gen_conditions(dt_cg_t *cg, const dt_condition_t *c, int out)
 	}
 }
 
-
 /* A word of the context, as it is. */
 static bool is_word_of_context(const dt_argsource_t *s)
 {

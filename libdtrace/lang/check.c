@@ -34,8 +34,9 @@ static bool assigns(const dt_node_t *n, const dt_node_t *name)
 
 	if (n == NULL)
 		return false;
-	if ((n->kind == DT_N_ASSIGN || n->kind == DT_N_INCDEC) && n->left->kind == DT_N_NAME &&
-	    n->left->value == name->value && strcmp(n->left->string, name->string) == 0)
+	if ((n->kind == DT_N_ASSIGN || n->kind == DT_N_INCDEC) &&
+	    n->left->kind == DT_N_NAME && n->left->value == name->value &&
+	    strcmp(n->left->string, name->string) == 0)
 		return true;
 	for (item = n->list; item != NULL; item = item->next) {
 		if (assigns(item, name))
@@ -64,7 +65,8 @@ static bool needs_statements(dt_compile_t *c, const dt_clause_t *clause, const d
 		if (needs_statements(c, clause, item))
 			return true;
 	}
-	return needs_statements(c, clause, n->left) || needs_statements(c, clause, n->right) ||
+	return needs_statements(c, clause, n->left) ||
+	       needs_statements(c, clause, n->right) ||
 	       needs_statements(c, clause, n->third);
 }
 

@@ -61,7 +61,8 @@ static int64_t parameter(dt_compile_t *c, dt_aggcall_t *a, int number,
 	n = dt_check_value(c, n);
 	/* The step of lquantize() is not in its prototype. */
 	if (!dt_check_is_int(c, n) && param->type != D_LQUANT_STEPTYPE)
-		dt_check_badarg(c, n, D_PROTO_ARG, a->function->ident.name, number, "int32_t");
+		dt_check_badarg(c, n, D_PROTO_ARG, a->function->ident.name, number,
+				"int32_t");
 	n = dt_check_const(c, n, param->type, what);
 	value = (int64_t)n->value;
 	if (value < param->least || value > param->most ||
@@ -316,7 +317,8 @@ static void check_call(dt_compile_t *c, dt_aggcall_t *a)
 	call->list = scalar_arg(c, a, a->args[0], 1, D_AGG_SCALAR);
 	call->list->next = NULL;
 	if (a->increment != NULL) {
-		call->list->next = scalar_arg(c, a, a->increment, increment_number, D_PROTO_ARG);
+		call->list->next =
+		    scalar_arg(c, a, a->increment, increment_number, D_PROTO_ARG);
 		call->list->next->next = NULL;
 	}
 }

@@ -52,12 +52,14 @@ static _Noreturn void bad_operation(dt_compile_t *c, const dt_node_t *n, const c
 
 	if (n->op == DT_OP_MUL || n->op == DT_OP_DIV)
 		dt_check_badoperand(c, n, D_OP_ARITH, opname, "arithmetic",
-			    left_is_int ? n->right : n->left);
+				    left_is_int ? n->right : n->left);
 	if (n->op != DT_OP_ADD && n->op != DT_OP_SUB)
-		dt_check_badoperand(c, n, D_OP_INT, opname, "integer", left_is_int ? n->right : n->left);
+		dt_check_badoperand(c, n, D_OP_INT, opname, "integer",
+				    left_is_int ? n->right : n->left);
 	if (!dt_check_is_string(c, n->left) && !dt_check_is_string(c, n->right) &&
 	    !dt_check_is_sized_pointer(c, n->left))
-		dt_check_badoperand(c, n, D_OP_VFPTR, opname, "scalar of known size", n->left);
+		dt_check_badoperand(c, n, D_OP_VFPTR, opname, "scalar of known size",
+				    n->left);
 	dt_check_badpair(c, n, opname, n->left, n->right);
 }
 
@@ -66,8 +68,8 @@ static dt_node_t *assign_operation(dt_compile_t *c, dt_node_t *n, const char *op
 {
 	dt_node_t *probe;
 
-	if (dt_check_is_sized_pointer(c, n->left) && (n->op == DT_OP_ADD || n->op == DT_OP_SUB) &&
-	    dt_check_is_int(c, n->right)) {
+	if (dt_check_is_sized_pointer(c, n->left) &&
+	    (n->op == DT_OP_ADD || n->op == DT_OP_SUB) && dt_check_is_int(c, n->right)) {
 		probe = dt_check_offset(c, n->op, n->left, n->right);
 		return probe->right;
 	}

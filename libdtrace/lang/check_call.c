@@ -146,7 +146,7 @@ static dt_node_t *convert_arg(dt_compile_t *c, dt_node_t *n, dt_type_t *type)
 	if (to->kind == DT_K_PTR && dt_type_resolve(c->hdl, to->ref)->kind == DT_K_VOID) {
 		n = dt_check_as_chars(c, n);
 		if (dt_check_type(c, n)->kind == DT_K_PTR)
-			return n; /* what it points to is kept: rw_read_held() looks at it */
+			return n; /* what it points to is kept, for rw_read_held() */
 	}
 	if (to->kind == DT_K_INT && to->size < sizeof(uint64_t) && !dt_check_is_int(c, n))
 		return NULL;
@@ -353,7 +353,8 @@ static dt_valuetags_t value_tags(const dt_actioncall_t *a)
 	}
 }
 
-/* Whether it is an array of unsigned char, which holds bytes, where one of char holds text. */
+/* Whether it is an array of unsigned char, which holds bytes, where one of char holds text.
+ */
 static bool is_bytes(dt_compile_t *c, const dt_node_t *n)
 {
 	const dt_type_t *type = dt_check_type(c, n), *element;
@@ -420,7 +421,8 @@ static dt_node_t *check_typedarg(dt_compile_t *c, const dt_actioncall_t *a, dt_n
 	n = dt_check_value(c, n);
 	is_userland = n->is_userland;
 	/* Here an address is a pointer to anything, or a number. */
-	if ((is_tracemem || a->builtin->ident.id == DT_ACTION_PCAP) && a->number == 1 && dt_check_type(c, n)->kind == DT_K_PTR)
+	if ((is_tracemem || a->builtin->ident.id == DT_ACTION_PCAP) && a->number == 1 &&
+	    dt_check_type(c, n)->kind == DT_K_PTR)
 		arg = dt_check_convert(c, n, type);
 	else
 		arg = convert_arg(c, n, type);
@@ -436,8 +438,8 @@ static void check_content(dt_compile_t *c, const dt_actioncall_t *a, const dt_no
 	if (a->builtin->ident.id == DT_ACTION_FREOPEN) {
 		if (strcmp(n->string, ".") == 0 || strcmp(n->string, "..") == 0)
 			dt_compile_error(c, D_FREOPEN_INVALID, n->line, n->column,
-					 "%s argument #%d cannot be \"%s\"", a->name, a->number,
-					 n->string);
+					 "%s argument #%d cannot be \"%s\"", a->name,
+					 a->number, n->string);
 	} else if (n->length == 0) {
 		dt_compile_error(c, D_PRINTF_FMT_EMPTY, n->line, n->column,
 				 "%s format string is empty", a->name);
@@ -517,12 +519,14 @@ static void *make_format(dt_compile_t *c, dt_actioncall_t *a, dt_type_t *const *
 	format = a->naggs > 0 ? dtrace_printa_create(c->hdl, text->string)
 			      : dtrace_printf_create(c->hdl, text->string);
 	if (format == NULL)
-		dt_compile_error(c, dt_errtag_find(c->hdl->errtag), text->line, text->column, "%s",
+		dt_compile_error(c, dt_errtag_find(c->hdl->errtag), text->line,
+				 text->column, "%s",
 				 dtrace_errmsg(c->hdl, dtrace_errno(c->hdl)));
 	dt_compile_on_error(c, format_undo, format);
 	if (dt_format_check(c->hdl, format, a->builtin->ident.name, types, n, a->naggs,
 			    &tag, why, sizeof(why)) != 0)
-		dt_compile_error(c, dt_errtag_find(tag), text->line, text->column, "%s", why);
+		dt_compile_error(c, dt_errtag_find(tag), text->line, text->column, "%s",
+				 why);
 	return format;
 }
 
@@ -615,8 +619,9 @@ static void check_args(dt_compile_t *c, dt_actioncall_t *a, dt_node_t *n,
 		least = most = 1;
 	if (passed < least || passed > most)
 		dt_check_badlength(c, n,
-				   id == DT_ACTION_TRACEMEM && passed > most ? D_TRACEMEM_ARGS
-									     : a->tags->length,
+				   id == DT_ACTION_TRACEMEM && passed > most
+				       ? D_TRACEMEM_ARGS
+				       : a->tags->length,
 				   a->name, passed, least, most);
 	check_actionargs(c, a);
 	if (id == DT_ACTION_PRINTA && a->naggs == 0)
@@ -625,7 +630,8 @@ static void check_args(dt_compile_t *c, dt_actioncall_t *a, dt_node_t *n,
 
 bool dt_check_is_keycall(const dt_compile_t *c, const dt_node_t *n)
 {
-	const dt_builtin_t *builtin = n->kind == DT_N_CALL ? dt_builtin_find(n->string) : NULL;
+	const dt_builtin_t *builtin =
+	    n->kind == DT_N_CALL ? dt_builtin_find(n->string) : NULL;
 
 	return builtin != NULL && builtin->ident.kind == DT_I_ACTION &&
 	       action_type(c->hdl, builtin->ident.id) != NULL;

@@ -33,8 +33,8 @@ const char *dt_check_opname(dt_op_t op, bool assigning)
 /* ---- Errors ------------------------------------------------------------------ */
 
 _Noreturn void dt_check_badoperand(dt_compile_t *c, const dt_node_t *n, dt_errtag_t tag,
-				  const char *opname, const char *needed,
-				  const dt_node_t *operand)
+				   const char *opname, const char *needed,
+				   const dt_node_t *operand)
 {
 	char type[DT_TYPESTR];
 
@@ -74,14 +74,15 @@ static void need_int(dt_compile_t *c, const dt_node_t *n, const dt_node_t *opera
 
 	if (!dt_check_is_int(c, operand))
 		dt_check_badoperand(c, n, is_arithmetic ? D_OP_ARITH : D_OP_INT,
-			    dt_check_opname(n->op, false), is_arithmetic ? "arithmetic" : "integer",
-			    operand);
+				    dt_check_opname(n->op, false),
+				    is_arithmetic ? "arithmetic" : "integer", operand);
 }
 
 void dt_check_need_scalar(dt_compile_t *c, const dt_node_t *n, const dt_node_t *operand)
 {
 	if (!dt_check_is_scalar(c, operand))
-		dt_check_badoperand(c, n, D_OP_SCALAR, dt_check_opname(n->op, false), "scalar", operand);
+		dt_check_badoperand(c, n, D_OP_SCALAR, dt_check_opname(n->op, false),
+				    "scalar", operand);
 }
 
 /* ---- Pointer arithmetic -------------------------------------------------------- */
@@ -135,7 +136,8 @@ bool dt_check_is_sized_pointer(dt_compile_t *c, const dt_node_t *n)
 static dt_node_t *string_offset(dt_compile_t *c, dt_node_t *n)
 {
 	bool is_left = dt_check_is_string(c, n->left);
-	dt_node_t *text = is_left ? n->left : n->right, *index = is_left ? n->right : n->left;
+	dt_node_t *text = is_left ? n->left : n->right,
+		  *index = is_left ? n->right : n->left;
 
 	if (!dt_check_is_int(c, index) || (n->op == DT_OP_SUB && !is_left))
 		dt_check_badpair(c, n, dt_check_opname(n->op, false), n->left, n->right);
@@ -145,7 +147,8 @@ static dt_node_t *string_offset(dt_compile_t *c, dt_node_t *n)
 
 static dt_node_t *additive(dt_compile_t *c, dt_node_t *n)
 {
-	bool left_is_ptr = dt_check_is_sized_pointer(c, n->left), right_is_ptr = dt_check_is_sized_pointer(c, n->right);
+	bool left_is_ptr = dt_check_is_sized_pointer(c, n->left),
+	     right_is_ptr = dt_check_is_sized_pointer(c, n->right);
 
 	if (dt_check_is_string(c, n->left) || dt_check_is_string(c, n->right))
 		return string_offset(c, n);
@@ -276,8 +279,9 @@ static dt_node_t *unary(dt_compile_t *c, dt_node_t *n)
 	}
 	if (!dt_check_is_int(c, n->left))
 		dt_check_badoperand(c, n, n->op == DT_OP_BNOT ? D_OP_INT : D_OP_ARITH,
-			    dt_check_opname(n->op, false),
-			    n->op == DT_OP_BNOT ? "integer" : "arithmetic", n->left);
+				    dt_check_opname(n->op, false),
+				    n->op == DT_OP_BNOT ? "integer" : "arithmetic",
+				    n->left);
 	n->type = dt_check_promoted(c, n->left);
 	n->left = dt_check_promote(c, n->left);
 	return dt_fold(c, n);
@@ -316,7 +320,8 @@ static dt_node_t *address(dt_compile_t *c, dt_node_t *n)
 		dt_compile_error(c, D_ADDROF_VAR, n->line, n->column,
 				 "cannot take the address of a variable of D");
 	root = dt_check_lvalue_root(n->left);
-	if ((root->kind != DT_N_VAR && root->kind != DT_N_INDEX && root->kind != DT_N_DEREF) ||
+	if ((root->kind != DT_N_VAR && root->kind != DT_N_INDEX &&
+	     root->kind != DT_N_DEREF) ||
 	    dt_check_type(c, n->left)->kind == DT_K_ARRAY)
 		dt_compile_error(c, D_ADDROF_LVAL, n->line, n->column,
 				 "operator & requires an lvalue as its operand");
@@ -412,8 +417,9 @@ static dt_node_t *cast(dt_compile_t *c, dt_node_t *n)
 			     (to->kind == DT_K_PTR && dt_check_is_string(c, left));
 	}
 	if (!is_allowed)
-		dt_compile_error(c, n->is_stringof ? D_STRINGOF_TYPE : D_CAST_INVAL, n->line,
-				 n->column, "invalid cast expression: \"%s\" to \"%s\"",
+		dt_compile_error(c, n->is_stringof ? D_STRINGOF_TYPE : D_CAST_INVAL,
+				 n->line, n->column,
+				 "invalid cast expression: \"%s\" to \"%s\"",
 				 dt_check_typename(left, a, sizeof(a)),
 				 dt_type_name(n->type, b, sizeof(b)));
 	if (to->kind == DT_K_STRING && dt_check_is_string(c, left))
@@ -455,8 +461,9 @@ static dt_node_t *size_of(dt_compile_t *c, dt_node_t *n)
 	    dt_check_is_incomplete(type))
 		dt_compile_error(c, D_SIZEOF_TYPE, n->line, n->column,
 				 "cannot apply sizeof to \"%s\", whose size is not known",
-				 n->left != NULL ? dt_check_typename(n->left, name, sizeof(name))
-						 : dt_type_name(n->type, name, sizeof(name)));
+				 n->left != NULL
+				     ? dt_check_typename(n->left, name, sizeof(name))
+				     : dt_type_name(n->type, name, sizeof(name)));
 	return dt_check_new_int(c, n, c->hdl->types.size, size);
 }
 
@@ -491,7 +498,8 @@ static dt_node_t *aggregation(dt_compile_t *c, dt_node_t *n)
 
 	if (ident == NULL || ident->aggfunc == 0)
 		dt_compile_error(c, D_IDENT_UNDEF, n->line, n->column,
-				 "failed to resolve @%s: Unknown aggregation name", n->string);
+				 "failed to resolve @%s: Unknown aggregation name",
+				 n->string);
 	n->type = c->hdl->types.dyn;
 	c->has_leftover = true;
 	return n;

@@ -103,13 +103,15 @@ static dt_node_t *to_inline(dt_compile_t *c, dt_node_t *n, dt_ident_t *ident)
 /* ---- Names -------------------------------------------------------------------- */
 
 /* An array without its index. */
-static _Noreturn void bare_array(dt_compile_t *c, const dt_node_t *n, const dt_ident_t *ident)
+static _Noreturn void bare_array(dt_compile_t *c, const dt_node_t *n,
+				 const dt_ident_t *ident)
 {
 	char bare[DT_IDENTSTR], name[DT_IDENTSTR + 4];
 
 	if (ident->scope == DT_SCOPE_GLOBAL)
 		dt_compile_error(c, D_IDENT_BADREF, n->line, n->column,
-				 "array %s may not be referenced without an index", n->string);
+				 "array %s may not be referenced without an index",
+				 n->string);
 	snprintf(name, sizeof(name), "%s[ ]", dt_ident_display(ident, bare, sizeof(bare)));
 	dt_check_badlength(c, n, D_PROTO_LEN, name, 0, ident->nkeys, ident->nkeys);
 }
@@ -476,13 +478,15 @@ static dt_node_t *pointer_element(dt_compile_t *c, dt_node_t *n)
 	char name[DT_TYPESTR];
 
 	index = dt_check_value(c, n->list);
-	is_pointer = dt_check_type(c, base)->kind == DT_K_PTR && !dt_check_is_vfptr(c, base);
+	is_pointer =
+	    dt_check_type(c, base)->kind == DT_K_PTR && !dt_check_is_vfptr(c, base);
 	if (!dt_check_is_int(c, index) || (!is_pointer && !dt_check_is_int(c, base)))
 		dt_check_badpair(c, n, "[ ]", base, index);
 	if (is_list)
-		dt_compile_error(c, D_ARR_BADREF, n->line, n->column,
-				 "a value of type \"%s\" has one index: it is no associative array",
-				 dt_check_typename(base, name, sizeof(name)));
+		dt_compile_error(
+		    c, D_ARR_BADREF, n->line, n->column,
+		    "a value of type \"%s\" has one index: it is no associative array",
+		    dt_check_typename(base, name, sizeof(name)));
 	if (!is_pointer)
 		dt_compile_error(
 		    c, D_DEREF_NONPTR, n->line, n->column,

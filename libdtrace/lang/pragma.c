@@ -206,10 +206,9 @@ static void pragma_binding(const directive_t *d, char **words, int n)
 static void pragma_depends_on(const directive_t *d, char **words, int n)
 {
 	dt_compile_t *cc = d->lexer->cc;
-
-	bool is_kind = n > 0 && (strcmp(words[0], "library") == 0 ||
-				 strcmp(words[0], "module") == 0 ||
-				 strcmp(words[0], "provider") == 0);
+	bool is_kind =
+	    n > 0 && (strcmp(words[0], "library") == 0 || strcmp(words[0], "module") == 0 ||
+		      strcmp(words[0], "provider") == 0);
 
 	if (n != 2 || !is_kind)
 		directive_error(d, n == 2 ? D_PRAGMA_INVAL : D_PRAGMA_MALFORM,

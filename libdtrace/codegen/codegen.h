@@ -96,7 +96,6 @@ typedef struct dt_cgenv {
 	uint32_t ontime_offset; /* their end, where vtimestamp's word may follow */
 	uint32_t wait_offset;	/* and after it a dt_kwait_t, if waits are told */
 	uint32_t waits_offset;	/* of dt_kwaits_t in a CPU's part of the state */
-	bool *has_address; /* by identifier order: scalars whose address is taken */
 	dt_agglayout_t *aggs;
 	uint32_t naggs, nkeyed;
 	uint32_t nbuckets, entries_offset; /* of an aggregation buffer */

@@ -321,18 +321,15 @@ static void note_needs(dt_node_t *n, void *arg)
 	if (n->kind == DT_N_VAR && n->ident->kind == DT_I_BUILTIN &&
 	    n->ident->id == DT_VAR_VTIMESTAMP)
 		env->needs_vtimestamp = true;
-	if (n->kind == DT_N_ADDR && (n->left->kind == DT_N_VAR || n->left->kind == DT_N_INDEX))
-		env->has_address[n->left->ident->order] = true;
 }
 
 static int layout_variables(dt_cgenv_t *env, dt_ecb_t **ecbs, uint32_t necbs)
 {
 	env->globals_offset = DT_CPUS_OFFSET + env->npossible * env->cpu_size;
 	env->state_size = env->globals_offset;
-	env->has_address = dt_arena_alloc(env->arena, env->hdl->nidents + 1);
 	env->assocs = dt_arena_alloc(env->arena,
 				     (env->hdl->nidents + 1) * sizeof(*env->assocs));
-	if (!env->assocs || !env->has_address)
+	if (!env->assocs)
 		return dt_set_errno(env->hdl, EDT_NOMEM);
 	if (each_ident(env, layout_variable) != 0)
 		return -1;

@@ -3,7 +3,7 @@
  * place.c - where D variables are. How their bytes are reached is in access.c.
  *
  *	this->		scalars a word of the frame, as long as they are few; the others,
- *			and what has an address or is no scalar, in scratch
+ *			and what is no scalar, in scratch
  *	global		in the state map, at a fixed address
  *	self->		in the thread's task storage, which may not have been made yet
  *	array[keys]	a hash map each; the key is built in the frame or in scratch
@@ -170,8 +170,7 @@ static void place_variable(dt_cg_t *cg, const dt_node_t *n, dt_place_t *p)
 		p->kind = DT_PLACE_SCRATCH;
 		p->base = (int)cg->this_scratch[ident->order] - 1;
 	}
-	p->is_word = !dt_is_string(n) && !dt_is_aggregate(cg, n->type) &&
-		     !cg->env->has_address[ident->order];
+	p->is_word = !dt_is_string(n) && !dt_is_aggregate(cg, n->type);
 }
 
 /* Goes to a fault unless the offset in the slot is that of one of the array's elements. */

@@ -402,8 +402,7 @@ static void place_local(dt_node_t *n, void *arg)
 		return;
 	if (cg->this_slots[ident->order] || cg->this_scratch[ident->order])
 		return;
-	if (!dt_is_string(n) && !dt_is_aggregate(cg, n->type) &&
-	    !cg->env->has_address[ident->order] && fits_frame(cg)) {
+	if (!dt_is_string(n) && !dt_is_aggregate(cg, n->type) && fits_frame(cg)) {
 		cg->this_slots[ident->order] = dt_stack_alloc(cg, 8);
 		return;
 	}

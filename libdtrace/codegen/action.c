@@ -418,6 +418,20 @@ static void gen_values(dt_cg_t *cg, const dt_node_t *first)
 	}
 }
 
+/* Each aggregation has a field, for the consumer to know when it is to be printed. */
+static void gen_printa(dt_cg_t *cg, const dt_node_t *call)
+{
+	bool is_first = true;
+
+	for (const dt_node_t *a = call->list; a; a = a->next) {
+		if (a->kind != DT_N_AGG)
+			continue;
+		cg->action += !is_first;
+		is_first = false;
+		next_field(cg);
+	}
+}
+
 void dt_gen_action(dt_cg_t *cg, const dt_stmt_t *s)
 {
 	const dt_node_t *call = s->expr;
@@ -442,13 +456,7 @@ void dt_gen_action(dt_cg_t *cg, const dt_stmt_t *s)
 		gen_values(cg, call->list);
 		break;
 	case DT_ACTION_PRINTA:
-		for (const dt_node_t *a = call->list, *first = NULL; a; a = a->next) {
-			if (a->kind != DT_N_AGG)
-				continue;
-			cg->action += first != NULL;
-			first = a;
-			next_field(cg);
-		}
+		gen_printa(cg, call);
 		break;
 	case DT_ACTION_FTRUNCATE:
 		next_field(cg);

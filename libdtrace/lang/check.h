@@ -84,6 +84,8 @@ bool dt_check_is_int(dt_compile_t *, const dt_node_t *);
 bool dt_check_is_scalar(dt_compile_t *, const dt_node_t *);
 bool dt_check_is_string(dt_compile_t *, const dt_node_t *);
 bool dt_check_is_strlike(dt_compile_t *, const dt_node_t *); /* string, char *, char [] */
+/* An array of unsigned char, which holds bytes, where one of char holds text. */
+bool dt_check_is_bytes(dt_compile_t *, const dt_node_t *);
 bool dt_check_is_zero(dt_compile_t *, const dt_node_t *);    /* the constant */
 bool dt_check_is_vfptr(dt_compile_t *, const dt_node_t *);   /* void *, to a function */
 bool dt_check_is_sized_pointer(dt_compile_t *, const dt_node_t *); /* any other */

@@ -353,18 +353,6 @@ static dt_valuetags_t value_tags(const dt_actioncall_t *a)
 	}
 }
 
-/* Whether it is an array of unsigned char, which holds bytes, where one of char holds text.
- */
-static bool is_bytes(dt_compile_t *c, const dt_node_t *n)
-{
-	const dt_type_t *type = dt_check_type(c, n), *element;
-
-	if (type->kind != DT_K_ARRAY)
-		return false;
-	element = dt_type_resolve(c->hdl, type->ref);
-	return element->is_char && element->is_signed != c->hdl->types.char_->is_signed;
-}
-
 /* Any value that can be recorded: for "..." */
 static dt_node_t *check_anyarg(dt_compile_t *c, const dt_actioncall_t *a, dt_node_t *n)
 {
@@ -382,7 +370,7 @@ static dt_node_t *check_anyarg(dt_compile_t *c, const dt_actioncall_t *a, dt_nod
 	if (a->format != NULL && dt_check_is_keycall(c, n))
 		return dt_check_keycall(c, n);
 	n = dt_check_expr(c, n);
-	if (action != DT_ACTION_PRINT && !(action == DT_ACTION_TRACE && is_bytes(c, n)))
+	if (action != DT_ACTION_PRINT && !(action == DT_ACTION_TRACE && dt_check_is_bytes(c, n)))
 		n = dt_check_datum(c, n);
 	value = dt_check_is_dynamic(n) ? c->hdl->types.dyn : dt_check_type(c, n);
 	switch (dt_check_is_incomplete(value) ? DT_K_FORWARD : value->kind) {

@@ -59,6 +59,16 @@ bool dt_check_is_strlike(dt_compile_t *c, const dt_node_t *n)
 	       dt_type_resolve(c->hdl, type->ref)->is_char;
 }
 
+bool dt_check_is_bytes(dt_compile_t *c, const dt_node_t *n)
+{
+	const dt_type_t *type = dt_check_type(c, n), *element;
+
+	if (type->kind != DT_K_ARRAY)
+		return false;
+	element = dt_type_resolve(c->hdl, type->ref);
+	return element->is_char && element->is_signed != c->hdl->types.char_->is_signed;
+}
+
 bool dt_check_is_incomplete(const dt_type_t *type)
 {
 	switch (type->kind) {

@@ -307,10 +307,13 @@ dt_node_t *dt_check_name(dt_compile_t *c, dt_node_t *n)
 
 /* ---- Keys --------------------------------------------------------------------- */
 
+/* An array is a key by its elements: where they lie says nothing of them. */
 static dt_node_t *check_key(dt_compile_t *c, dt_node_t *n)
 {
-	n = dt_check_datum(c, n);
-	return dt_check_type(c, n)->kind == DT_K_STRING ? n : dt_check_decay(c, n);
+	n = dt_check_expr(c, n);
+	if (!dt_check_is_bytes(c, n))
+		n = dt_check_datum(c, n);
+	return dt_check_type(c, n)->kind == DT_K_FUNC ? dt_check_decay(c, n) : n;
 }
 
 static dt_node_t *check_aggkey(dt_compile_t *c, dt_node_t *n)
@@ -325,10 +328,12 @@ static bool is_key_type(const dt_type_t *type)
 	switch (type->kind) {
 	case DT_K_VOID:
 	case DT_K_FLOAT:
-	case DT_K_FUNC:
-	case DT_K_ARRAY:
 	case DT_K_DYN:
 		return false;
+	case DT_K_STRUCT:
+	case DT_K_UNION:
+	case DT_K_ARRAY:
+		return type->size > 0;
 	default:
 		return true;
 	}
@@ -365,6 +370,8 @@ static dt_node_t *match_key(dt_compile_t *c, dt_node_t *n, dt_type_t **type)
 	case DT_K_SYMADDR:
 	case DT_K_USYMADDR:
 		return want->kind == have->kind ? n : NULL;
+	case DT_K_ARRAY:
+		return dt_check_is_same_type(c, n->type, *type) ? n : NULL;
 	default:
 		return dt_check_assignable(c, n, *type);
 	}

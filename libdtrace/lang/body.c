@@ -215,6 +215,7 @@ static dt_node_t *choice(dt_parser_t *p, const dt_token_t *at, dt_node_t *condit
 {
 	dt_node_t *node = dt_node_new(p->cc, DT_N_COND, at->line, at->column);
 
+	node->is_if = true;
 	node->left = condition;
 	node->right = integer(p, at, 1);
 	node->third = integer(p, at, 2);

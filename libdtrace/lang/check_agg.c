@@ -53,16 +53,15 @@ static int64_t parameter(dt_compile_t *c, dt_aggcall_t *a, int number,
 			 const dt_aggparam_t *param)
 {
 	dt_node_t *n = a->args[number - 1];
-	char what[96];
+	char name[DT_IDENTSTR], what[DT_IDENTSTR + 96];
 	int64_t value;
 
-	snprintf(what, sizeof(what), "%s( ) argument #%d (%s)", a->function->ident.name,
-		 number, param->name);
+	snprintf(name, sizeof(name), "%s( )", a->function->ident.name);
+	snprintf(what, sizeof(what), "%s argument #%d (%s)", name, number, param->name);
 	n = dt_check_value(c, n);
 	/* The step of lquantize() is not in its prototype. */
 	if (!dt_check_is_int(c, n) && param->type != D_LQUANT_STEPTYPE)
-		dt_check_badarg(c, n, D_PROTO_ARG, a->function->ident.name, number,
-				"int32_t");
+		dt_check_badarg(c, n, D_PROTO_ARG, name, number, "int32_t");
 	n = dt_check_const(c, n, param->type, what);
 	value = (int64_t)n->value;
 	if (value < param->least || value > param->most ||

@@ -58,8 +58,7 @@ static _Noreturn void bad_operation(dt_compile_t *c, const dt_node_t *n, const c
 				    left_is_int ? n->right : n->left);
 	if (!dt_check_is_string(c, n->left) && !dt_check_is_string(c, n->right) &&
 	    !dt_check_is_sized_pointer(c, n->left))
-		dt_check_badoperand(c, n, D_OP_VFPTR, opname, "scalar of known size",
-				    n->left);
+		dt_check_badoperand(c, n, D_OP_VFPTR, opname, "sized pointer", n->left);
 	dt_check_badpair(c, n, opname, n->left, n->right);
 }
 
@@ -204,7 +203,7 @@ dt_node_t *dt_check_incdec(dt_compile_t *c, dt_node_t *n)
 	n->left = dt_check_target(c, n->left, c->hdl->types.int64, opname);
 	dt_check_need_scalar(c, n, n->left);
 	if (dt_check_is_vfptr(c, n->left))
-		dt_check_badoperand(c, n, D_OP_VFPTR, opname, "known size", n->left);
+		dt_check_badoperand(c, n, D_OP_VFPTR, opname, "sized pointer", n->left);
 	need_writable(c, n, n->left, opname);
 	n->type = n->left->type;
 	n->value = dt_check_is_int(c, n) ? 1 : dt_check_pointee_size(c, n->left, opname);

@@ -134,6 +134,24 @@ void dt_check_badarg(dt_compile_t *c, const dt_node_t *n, dt_errtag_t tag, const
 			 name, number, expected, dt_check_typename(n, type, sizeof(type)));
 }
 
+/* An argument that is not of its parameter's type: where a cast is all that is missing, the
+ * message says which. */
+static _Noreturn void bad_typed_arg(dt_compile_t *c, const dt_node_t *n, dt_errtag_t tag,
+				    const char *name, int number, dt_type_t *type)
+{
+	const dt_type_t *to = dt_type_resolve(c->hdl, type);
+	bool is_number = to->kind == DT_K_INT && to->size == sizeof(uint64_t);
+	char parameter[DT_TYPESTR], expected[2 * DT_TYPESTR + 32];
+
+	dt_type_name(type, parameter, sizeof(parameter));
+	if (n->kind != DT_N_AGG && is_number && dt_check_type(c, n)->kind == DT_K_PTR)
+		snprintf(expected, sizeof(expected), "%s (a pointer needs a cast: (%s))",
+			 parameter, parameter);
+	else
+		snprintf(expected, sizeof(expected), "%s", parameter);
+	dt_check_badarg(c, n, tag, name, number, expected);
+}
+
 /* ---- Subroutines --------------------------------------------------------------- */
 
 /* An argument as the type asks for; NULL: incompatible. */
@@ -215,8 +233,8 @@ static void check_special(dt_compile_t *c, const dt_node_t *n, const char *name)
 dt_node_t *dt_check_call(dt_compile_t *c, dt_node_t *n)
 {
 	const dt_builtin_t *builtin = dt_builtin_find(n->string);
-	char name[DT_IDENTSTR], expected[DT_TYPESTR];
 	dt_node_t **link, *next, *arg;
+	char name[DT_IDENTSTR];
 	int passed, least, most, i = 0;
 	dt_type_t **types;
 
@@ -237,8 +255,7 @@ dt_node_t *dt_check_call(dt_compile_t *c, dt_node_t *n)
 		next = (*link)->next;
 		arg = convert_arg(c, *link, types[i]);
 		if (arg == NULL)
-			dt_check_badarg(c, *link, D_PROTO_ARG, name, i + 1,
-					dt_type_name(types[i], expected, sizeof(expected)));
+			bad_typed_arg(c, *link, D_PROTO_ARG, name, i + 1, types[i]);
 		*link = arg;
 		arg->next = next;
 	}
@@ -370,7 +387,8 @@ static dt_node_t *check_anyarg(dt_compile_t *c, const dt_actioncall_t *a, dt_nod
 	if (a->format != NULL && dt_check_is_keycall(c, n))
 		return dt_check_keycall(c, n);
 	n = dt_check_expr(c, n);
-	if (action != DT_ACTION_PRINT && !(action == DT_ACTION_TRACE && dt_check_is_bytes(c, n)))
+	if (action != DT_ACTION_PRINT &&
+	    !(action == DT_ACTION_TRACE && dt_check_is_bytes(c, n)))
 		n = dt_check_datum(c, n);
 	value = dt_check_is_dynamic(n) ? c->hdl->types.dyn : dt_check_type(c, n);
 	switch (dt_check_is_incomplete(value) ? DT_K_FORWARD : value->kind) {
@@ -398,24 +416,24 @@ static dt_node_t *check_anyarg(dt_compile_t *c, const dt_actioncall_t *a, dt_nod
 static dt_node_t *check_typedarg(dt_compile_t *c, const dt_actioncall_t *a, dt_node_t *n,
 				 dt_type_t *type)
 {
-	bool is_tracemem = a->builtin->ident.id == DT_ACTION_TRACEMEM, is_userland;
-	dt_errtag_t tag = is_tracemem && a->number > 1 ? D_TRACEMEM_DYNSIZE : a->tags->value;
-	char expected[DT_TYPESTR];
+	bool is_tracemem = a->builtin->ident.id == DT_ACTION_TRACEMEM;
+	bool is_pcap = a->builtin->ident.id == DT_ACTION_PCAP, is_userland;
+	dt_errtag_t tag =
+	    is_tracemem && a->number > 1 ? D_TRACEMEM_DYNSIZE : a->tags->value;
 	dt_node_t *arg;
 
-	dt_type_name(type, expected, sizeof(expected));
 	if (n->kind == DT_N_AGG)
-		dt_check_badarg(c, n, tag, a->name, a->number, expected);
+		bad_typed_arg(c, n, tag, a->name, a->number, type);
 	n = dt_check_value(c, n);
 	is_userland = n->is_userland;
-	/* Here an address is a pointer to anything, or a number. */
-	if ((is_tracemem || a->builtin->ident.id == DT_ACTION_PCAP) && a->number == 1 &&
+	/* To these an address is a pointer to anything, or a number. */
+	if ((is_tracemem || is_pcap) && a->number == 1 &&
 	    dt_check_type(c, n)->kind == DT_K_PTR)
 		arg = dt_check_convert(c, n, type);
 	else
 		arg = convert_arg(c, n, type);
 	if (arg == NULL)
-		dt_check_badarg(c, n, tag, a->name, a->number, expected);
+		bad_typed_arg(c, n, tag, a->name, a->number, type);
 	arg->is_userland = is_userland;
 	return arg;
 }

@@ -370,11 +370,23 @@ static void choose_pointer(dt_compile_t *c, dt_node_t *n)
 	n->is_userland = n->right->is_userland || n->third->is_userland;
 }
 
+static void need_condition(dt_compile_t *c, const dt_node_t *n)
+{
+	char type[DT_TYPESTR];
+
+	if (dt_check_is_scalar(c, n->left))
+		return;
+	if (!n->is_if)
+		dt_check_badoperand(c, n, D_OP_SCALAR, "?:", "scalar", n->left);
+	dt_compile_error(c, D_OP_SCALAR, n->line, n->column,
+			 "the condition of if must be of scalar type, not \"%s\"",
+			 dt_check_typename(n->left, type, sizeof(type)));
+}
+
 static dt_node_t *conditional(dt_compile_t *c, dt_node_t *n)
 {
 	n->left = dt_check_value(c, n->left);
-	if (!dt_check_is_scalar(c, n->left))
-		dt_check_badoperand(c, n, D_OP_SCALAR, "?:", "scalar", n->left);
+	need_condition(c, n);
 	n->right = dt_check_expr(c, n->right);
 	n->third = dt_check_expr(c, n->third);
 	need_values(c, n, "?:", n->right, n->third);

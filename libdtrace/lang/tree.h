@@ -122,6 +122,7 @@ struct dt_node {
 	bool is_checked;  /* checker: typed already, and may stand in several places */
 	bool is_translated; /* checker: a value, whatever it is made of */
 	bool is_stringof;   /* of a CAST: written as stringof */
+	bool is_if;	    /* of a COND: the condition of "if" */
 	struct dt_translator *translator; /* XLATE, once checked */
 };
 

@@ -194,8 +194,6 @@ dt_refuge_t dt_frame_put_away(dt_cg_t *);
 void dt_frame_put_back(dt_cg_t *, const dt_refuge_t *);
 /* Writes what may be read before anything else has written it: to be kept and restored. */
 void dt_gen_initialize(dt_cg_t *);
-/* Whether the frame has room for so many bytes, and for an operand after them. */
-bool dt_frame_has_room(const dt_cg_t *, uint32_t size);
 /* Room for a key: in the frame if that has it and the key takes no more than that, in scratch
  * otherwise. */
 dt_str_t dt_key_alloc(dt_cg_t *, uint32_t size, uint32_t frame_max);
@@ -233,8 +231,6 @@ void dt_gen_branch(dt_cg_t *, const dt_node_t *, int label, bool when);
 int dt_gen_to_slot(dt_cg_t *, const dt_node_t *);
 /* dst op= src for values of the type, result extended to it; src may be clobbered. */
 void dt_gen_arith(dt_cg_t *, dt_op_t, int dst, int src, dt_type_t *, const dt_node_t *);
-/* An expression that takes no helper call and one register. */
-bool dt_is_leaf(const dt_node_t *);
 bool dt_is_string(const dt_node_t *);
 /* The built-in variable, whose value fills its place to the end. */
 bool dt_is_execname(const dt_node_t *);
@@ -374,8 +370,6 @@ void dt_gen_wait_word(dt_cg_t *, uint32_t n, int dst);
 
 /* Fills a field for a value of the expression's type: sizes, alignment, encoding. */
 void dt_describe_value(dt_cgenv_t *, const dt_node_t *, dt_field_t *);
-/* Frames of a stack(), ustack() or jstack(): its argument or the option's. */
-uint64_t dt_stack_frames(const dt_cgenv_t *, const dt_node_t *call);
 /* ---- program.c, clause.c, part.c ------------------------------------------ */
 
 /* Goes to miss unless the key in the register is in one of the ranges. */

@@ -148,7 +148,8 @@ static bool is_scalar(const dt_node_t *n)
 	return t->kind == DT_K_INT || t->kind == DT_K_ENUM || t->kind == DT_K_PTR;
 }
 
-bool dt_is_leaf(const dt_node_t *n)
+/* An expression that takes no helper call and one register. */
+static bool is_leaf(const dt_node_t *n)
 {
 	if (n->kind == DT_N_INT)
 		return true;
@@ -177,7 +178,7 @@ static int gen_operands(dt_cg_t *cg, const dt_node_t *left, const dt_node_t *rig
 	int mark = cg->stack, reg, slot;
 
 	dt_gen_expr(cg, left, dst);
-	if (dt_is_leaf(right)) {
+	if (is_leaf(right)) {
 		dt_gen_expr(cg, right, R1);
 		return R1;
 	}
@@ -419,7 +420,7 @@ void dt_gen_expr(dt_cg_t *cg, const dt_node_t *n, int dst)
 
 	if (cg->failed)
 		return;
-	if (dt_is_leaf(n)) {
+	if (is_leaf(n)) {
 		gen_value(cg, n, dst);
 		return;
 	}

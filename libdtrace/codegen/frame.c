@@ -135,7 +135,8 @@ void dt_scratch_limit(dt_cg_t *cg, uint32_t insn, uint32_t size)
 /* The most that is taken between two chances to put away: a key, and words around it. */
 #define OPERAND_ROOM 96
 
-bool dt_frame_has_room(const dt_cg_t *cg, uint32_t size)
+/* Whether the frame has room for so many bytes, and for an operand after them. */
+static bool has_room(const dt_cg_t *cg, uint32_t size)
 {
 	return cg->stack - (int)size - OPERAND_ROOM >= cg->frame_end;
 }
@@ -156,7 +157,7 @@ int dt_stack_alloc(dt_cg_t *cg, uint32_t size)
 
 dt_str_t dt_key_alloc(dt_cg_t *cg, uint32_t size, uint32_t frame_max)
 {
-	if (size <= frame_max && dt_frame_has_room(cg, size))
+	if (size <= frame_max && has_room(cg, size))
 		return (dt_str_t){DT_STR_FRAME, dt_stack_alloc(cg, size), size};
 	return (dt_str_t){DT_STR_SCRATCH, (int)dt_scratch_alloc(cg, size), size};
 }
@@ -183,7 +184,7 @@ dt_refuge_t dt_frame_put_away(dt_cg_t *cg)
 {
 	dt_refuge_t r = {0, 0};
 
-	if (cg->stack == cg->frame_base || dt_frame_has_room(cg, 0))
+	if (cg->stack == cg->frame_base || has_room(cg, 0))
 		return r;
 	cg->uses_refuge = true;
 	r.stack = cg->stack;

@@ -51,6 +51,26 @@ static uint16_t symbol_action(uint32_t id)
 	}
 }
 
+/* Frames of a stack(), ustack() or jstack(): its argument or the option's. */
+static uint64_t stack_frames(const dt_cgenv_t *env, const dt_node_t *call)
+{
+	const dtrace_optval_t *options = env->hdl->options;
+	const dt_node_t *frames = call->list;
+	uint64_t n;
+
+	if (frames)
+		n = frames->value;
+	else if (call->ident->id == DT_ACTION_STACK)
+		n = (uint64_t)options[DT_OPT_STACKFRAMES];
+	else if (call->ident->id == DT_ACTION_JSTACK)
+		n = (uint64_t)options[DT_OPT_JSTACKFRAMES];
+	else
+		n = (uint64_t)options[DT_OPT_USTACKFRAMES];
+	if (n > (uint64_t)options[DT_OPT_MAXFRAMES])
+		n = (uint64_t)options[DT_OPT_MAXFRAMES];
+	return n ? n : 1;
+}
+
 /* What ustack() and jstack() have in dtrd_arg: frames, and bytes for strings. */
 static uint64_t ustack_arg(const dt_cgenv_t *env, const dt_node_t *call)
 {
@@ -61,7 +81,7 @@ static uint64_t ustack_arg(const dt_cgenv_t *env, const dt_node_t *call)
 		strsize = size->value;
 	else if (call->ident->id == DT_ACTION_JSTACK)
 		strsize = (uint64_t)env->hdl->options[DT_OPT_JSTACKSTRSIZE];
-	return dt_stack_frames(env, call) | strsize << 32;
+	return stack_frames(env, call) | strsize << 32;
 }
 
 /*
@@ -76,7 +96,7 @@ static bool describe_place(const dt_cgenv_t *env, const dt_node_t *n, const dt_t
 	switch (t->kind) {
 	case DT_K_STACK:
 		f->rec.dtrd_action = DTRACEACT_STACK;
-		f->rec.dtrd_arg = words = (uint32_t)dt_stack_frames(env, n);
+		f->rec.dtrd_arg = words = (uint32_t)stack_frames(env, n);
 		break;
 	case DT_K_USTACK:
 		f->rec.dtrd_action = n->ident->id == DT_ACTION_JSTACK ? DTRACEACT_JSTACK
@@ -353,25 +373,6 @@ static void plan_pcap(planner_t *p)
 	f->kernel_size = f->rec.dtrd_size;
 	f->rec.dtrd_uarg = DTRACE_REC_BYTES;
 	place_field(p, f);
-}
-
-uint64_t dt_stack_frames(const dt_cgenv_t *env, const dt_node_t *call)
-{
-	const dtrace_optval_t *options = env->hdl->options;
-	const dt_node_t *frames = call->list;
-	uint64_t n;
-
-	if (frames)
-		n = frames->value;
-	else if (call->ident->id == DT_ACTION_STACK)
-		n = (uint64_t)options[DT_OPT_STACKFRAMES];
-	else if (call->ident->id == DT_ACTION_JSTACK)
-		n = (uint64_t)options[DT_OPT_JSTACKFRAMES];
-	else
-		n = (uint64_t)options[DT_OPT_USTACKFRAMES];
-	if (n > (uint64_t)options[DT_OPT_MAXFRAMES])
-		n = (uint64_t)options[DT_OPT_MAXFRAMES];
-	return n ? n : 1;
 }
 
 static void plan_action(planner_t *p, const dt_stmt_t *s)

@@ -28,11 +28,6 @@ static const char *const errtag_names[] = {
 #undef DT_ERRTAG
 };
 
-const char *dt_errtag_name(dt_errtag_t tag)
-{
-	return errtag_names[tag];
-}
-
 dt_errtag_t dt_errtag_find(const char *name)
 {
 	for (int tag = 0; name != NULL && tag < D_NTAGS; tag++) {
@@ -48,7 +43,7 @@ void dt_compile_error(dt_compile_t *cc, dt_errtag_t tag, int line, int column,
 		      const char *format, ...)
 {
 	dtrace_hdl_t *hdl = cc->hdl;
-	const char *name = dt_errtag_name(tag);
+	const char *name = errtag_names[tag];
 	char message[1024], prefix[64] = "", place[300];
 	va_list arguments;
 
@@ -219,9 +214,10 @@ static dtrace_prog_t *compile(dtrace_hdl_t *hdl, const dt_source_t *source)
 	return compile_end(cc);
 }
 
-dtrace_prog_t *dt_compile_program(dtrace_hdl_t *hdl, const char *text, size_t length,
-				  dtrace_probespec_t spec, uint32_t cflags, int argc,
-				  char *const argv[])
+/* Text to a checked program; NULL with the handle's error set. */
+static dtrace_prog_t *compile_program(dtrace_hdl_t *hdl, const char *text, size_t length,
+				      dtrace_probespec_t spec, uint32_t cflags, int argc,
+				      char *const argv[])
 {
 	const dt_source_t source = {.text = text,
 				    .length = length,
@@ -312,7 +308,7 @@ dtrace_prog_t *dtrace_program_strcompile(dtrace_hdl_t *hdl, const char *text,
 	/* Text that does not come from a file may name probes without saying what to do. */
 	if (spec == DTRACE_PROBESPEC_NONE)
 		spec = DTRACE_PROBESPEC_NAME;
-	return dt_compile_program(hdl, text, strlen(text), spec, cflags, argc, argv);
+	return compile_program(hdl, text, strlen(text), spec, cflags, argc, argv);
 }
 
 /* All of a stream, NUL-terminated; the caller frees it. NULL with the handle's error set.
@@ -364,8 +360,7 @@ dtrace_prog_t *dtrace_program_fcompile(dtrace_hdl_t *hdl, FILE *stream, uint_t c
 	text = stream_read(hdl, stream, &length);
 	if (text == NULL)
 		return NULL;
-	prog = dt_compile_program(hdl, text, length, DTRACE_PROBESPEC_NONE, cflags, argc,
-				  argv);
+	prog = compile_program(hdl, text, length, DTRACE_PROBESPEC_NONE, cflags, argc, argv);
 	free(text);
 	return prog;
 }

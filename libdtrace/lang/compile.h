@@ -55,16 +55,12 @@ typedef struct dt_compile {
 	struct dt_undo *undo;
 } dt_compile_t;
 
-/* compile.c. Text to a checked program; NULL with the handle's error set. */
-dtrace_prog_t *dt_compile_program(dtrace_hdl_t *, const char *text, size_t length,
-				  dtrace_probespec_t, uint32_t cflags, int argc,
-				  char *const argv[]);
-/* Calls the function within a compile of its own, for what needs one: the libraries of D,
- * types by name. 0, or -1 with the handle's error set when it raised one. */
+/* compile.c. Calls the function within a compile of its own, for what needs one: the
+ * libraries of D, types by name. 0, or -1 with the handle's error set when it raised one. */
 int dt_compile_run(dtrace_hdl_t *, void (*run)(dt_compile_t *, void *), void *argument);
 /* A type by its name in D, such as "struct task_struct *". NULL with the error set. */
 dt_type_t *dt_compile_type(dtrace_hdl_t *, const char *text);
-/* The same for a D library; name: for messages. */
+/* A D library; name: for messages. NULL with the error set. */
 dtrace_prog_t *dt_compile_library(dtrace_hdl_t *, const char *text, size_t length,
 				  const char *name, uint32_t cflags);
 
@@ -95,7 +91,6 @@ const char *dt_ident_display(const dt_ident_t *, char *buf, size_t);
 void dt_ident_modify(dt_compile_t *, dt_ident_t *);
 /* A built-in by its name: variable, subroutine, action, aggregating function; NULL. */
 const dt_ident_t *dt_builtin_lookup(const char *name);
-const char *dt_errtag_name(dt_errtag_t);
 /* The tag of that name, as parts that raise no errors themselves give it; else D_SYNTAX. */
 dt_errtag_t dt_errtag_find(const char *);
 

@@ -142,7 +142,8 @@ static bool take_typeword(dt_parser_t *p, typewords_t *words, dt_declspec_t *spe
 	return true;
 }
 
-bool dt_parse_is_class(int kind)
+/* Whether a kind of token is a storage class. */
+static bool is_class(int kind)
 {
 	switch (kind) {
 	case DT_TOK_AUTO:
@@ -228,7 +229,7 @@ dt_declspec_t dt_parse_declspec(dt_parser_t *p, bool may_forward)
 
 		if (take_typeword(p, &words, &spec))
 			continue;
-		if (dt_parse_is_class(kind)) {
+		if (is_class(kind)) {
 			take_class(p, &spec);
 			continue;
 		}
@@ -264,7 +265,8 @@ dt_declspec_t dt_parse_declspec(dt_parser_t *p, bool may_forward)
 	return spec;
 }
 
-bool dt_parse_at_type(dt_parser_t *p)
+/* Whether the next token begins a type, rather than an expression. */
+static bool at_type(dt_parser_t *p)
 {
 	const dt_token_t *token = dt_lex_peek(&p->lexer);
 	dtrace_hdl_t *hdl = p->cc->hdl;
@@ -406,7 +408,7 @@ static void array_suffix(dt_parser_t *p, dt_declmod_t *mod)
 	dt_parse_expect(p, '[');
 	if (dt_parse_accept(p, ']'))
 		return;
-	if (dt_parse_at_type(p) || dt_parse_is_class(dt_parse_peek(p))) {
+	if (at_type(p) || is_class(dt_parse_peek(p))) {
 		array_keys(p, mod);
 		return;
 	}

@@ -125,10 +125,6 @@ typedef enum dt_declname {
 	DT_NAME_ALWAYS
 } dt_declname_t;
 
-/* Whether the next token begins a type, rather than an expression. */
-bool dt_parse_at_type(dt_parser_t *);
-/* Whether a kind of token is a storage class. */
-bool dt_parse_is_class(int kind);
 /* may_forward: a struct or union that nobody knows is declared, rather than an error. */
 dt_declspec_t dt_parse_declspec(dt_parser_t *, bool may_forward);
 dt_declarator_t dt_parse_declarator(dt_parser_t *, dt_declname_t);

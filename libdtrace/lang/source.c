@@ -36,7 +36,8 @@ int dt_source_add(dtrace_hdl_t *hdl, const char *name)
 	return (int)(i + 1) << DT_LINE_BITS;
 }
 
-const char *dt_source_name(const dtrace_hdl_t *hdl, int line)
+/* The file's name that a line belongs to; NULL: the program. */
+static const char *source_name(const dtrace_hdl_t *hdl, int line)
 {
 	uint32_t file = (uint32_t)line >> DT_LINE_BITS;
 
@@ -45,7 +46,7 @@ const char *dt_source_name(const dtrace_hdl_t *hdl, int line)
 
 const char *dt_source_place(const dtrace_hdl_t *hdl, int line, char *buf, size_t size)
 {
-	const char *name = dt_source_name(hdl, line);
+	const char *name = source_name(hdl, line);
 
 	if (DT_LINE_NUMBER(line) == 0)
 		snprintf(buf, size, "%s%s%s", name != NULL ? "\"" : "",

@@ -16,8 +16,6 @@
 
 /* What to add to the numbers of a file's lines. A name too many, or no memory: 0. */
 int dt_source_add(dtrace_hdl_t *, const char *name);
-/* The file's name that a line belongs to; NULL: the program. */
-const char *dt_source_name(const dtrace_hdl_t *, int line);
 /* For messages: "line 3: ", for other files "\"name.h\", line 3: ", for line 0 "". */
 const char *dt_source_place(const dtrace_hdl_t *, int line, char *buf, size_t size);
 

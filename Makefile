@@ -150,7 +150,7 @@ demo:
 # The C tests run a second time with sanitizers, in build/sanitize, and the one about threads
 # with the thread sanitizer, in build/tsan.
 check:
-	@script/bootstrap check
+	@script/bootstrap vm browser
 	$(MAKE) all tests
 	$(MAKE) SANITIZE=address,undefined B=$(B)/sanitize tests
 	$(MAKE) SANITIZE=thread B=$(B)/tsan $(B)/tsan/test/threads_test
@@ -159,7 +159,7 @@ check:
 # What depends on the kernel on Debian's Linux 6.1 too, the oldest that is supported, in a
 # virtual machine: half an hour where that is emulated.
 check-vm:
-	@script/bootstrap
+	@script/bootstrap vm
 	$(MAKE) all tests
 	BUILD=$(B) script/check-vm
 

@@ -330,8 +330,8 @@ describe('pid', options, () => {
 			'pid$target:static:unwind:, pid$target:static:thread: ' +
 			'/probename == "entry" || probename == "return"/ ' +
 			'{ @[probefunc, probename] = count(); }' +
-			'proc:::exit /pid == $target/ { printf("%d\\n", args[0]); }' +
-			'END { printa("%s %s %@d\\n", @); }', `${program} 1`),
+			'proc:::exit /pid == $target/ { @how = max(args[0]); }' +
+			'END { printa("%@d\\n", @how); printa("%s %s %@d\\n", @); }', `${program} 1`),
 		['1', 'thread entry 1', 'unwind entry 1']);
 	});
 

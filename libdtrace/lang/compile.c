@@ -96,8 +96,12 @@ dt_node_t *dt_node_new(dt_compile_t *cc, dt_nodekind_t kind, int line, int colum
 void dt_compile_on_error(dt_compile_t *cc, void (*undo)(dtrace_hdl_t *, void *),
 			 void *argument)
 {
-	dt_undo_t *note = dt_compile_alloc(cc, sizeof(*note));
+	dt_undo_t *note = dt_arena_alloc(cc->prog->arena, sizeof(*note));
 
+	if (note == NULL) {
+		undo(cc->hdl, argument);
+		dt_compile_error(cc, D_NOMEM, 0, 0, "out of memory");
+	}
 	note->undo = undo;
 	note->argument = argument;
 	note->next = cc->undo;

@@ -76,8 +76,9 @@ _Noreturn void dt_compile_error(dt_compile_t *, dt_errtag_t, int line, int colum
 void *dt_compile_alloc(dt_compile_t *, size_t);
 char *dt_compile_strdup(dt_compile_t *, const char *, size_t length);
 dt_node_t *dt_node_new(dt_compile_t *, dt_nodekind_t, int line, int column);
-/* Registers what to do when this compile fails. The argument may lie in the program's
- * arena: undoing comes before freeing. */
+/* Something has been done that must be undone when this compile fails, be it for want of the
+ * memory to remember that. The argument may lie in the program's arena: undoing comes before
+ * freeing. */
 void dt_compile_on_error(dt_compile_t *, void (*)(dtrace_hdl_t *, void *), void *argument);
 
 /* ident.c. Identifiers live in the handle: global, self, this and aggregation names. */

@@ -160,13 +160,13 @@ dt_ident_t *dt_ident_add(dt_compile_t *c, dt_scope_t scope, dt_identkind_t kind,
 	ident->attributes = dt_attr_initial(kind, 0);
 	dt_pragma_apply(c, ident);
 
-	dt_compile_on_error(c, ident_undo_add, ident);
 	hdl->nidents++;
 	if (kind == DT_I_AGG)
 		ident->id = ++hdl->naggs;
 	chain = ident_chain(hdl, name);
 	ident->next = *chain;
 	*chain = ident;
+	dt_compile_on_error(c, ident_undo_add, ident);
 	return ident;
 }
 

@@ -453,9 +453,10 @@ void dt_check_leftover(dt_compile_t *c, const dt_node_t *n)
 				 "aggregation @%s may not be used as a value", n->string);
 	if (dt_check_is_actcall(n))
 		dt_compile_error(c, D_CG_EXPR, n->line, n->column,
-				 "%s( ) may not be called from a D expression (D program "
-				 "context required)",
-				 n->string);
+				 "%s( ) may not be called from a D expression: %s", n->string,
+				 dt_builtin_lookup(n->string)->kind == DT_I_AGGFUNC
+				     ? "it must be assigned to an aggregation"
+				     : "it must be a statement of its own");
 	dt_check_leftover(c, n->left);
 	dt_check_leftover(c, n->right);
 	dt_check_leftover(c, n->third);

@@ -166,7 +166,7 @@ static void gen_owned(dt_cg_t *cg, int slot, uint32_t size)
 		dt_map_value(e, R1, DT_MAP_STATE, cg->env->globals_offset);
 		gen_try_region(cg, slot, globals, size, hit);
 	}
-	if (cg->env->ontime_offset >= size) {
+	if (cg->env->ontime_offset > 0 && cg->env->ontime_offset >= size) {
 		dt_gen_self_pointer(cg, false);
 		dt_jump_imm(e, BPF_JEQ, R0, 0, no_self);
 		dt_mov(e, R1, R0);

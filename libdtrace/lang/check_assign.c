@@ -87,11 +87,13 @@ static dt_node_t *assign_operation(dt_compile_t *c, dt_node_t *n, const char *op
 static dt_type_t *declared_type(dt_compile_t *c, const dt_node_t *n, dt_node_t *right)
 {
 	const dt_type_t *type = dt_check_type(c, right);
-	bool has_size = type->size > 0 && !dt_check_is_incomplete(type);
+	/* An empty struct is nothing to declare a variable by. */
+	bool is_nothing = type->size == 0 && type->kind != DT_K_STRING &&
+			  n->left->kind != DT_N_MEMBER && n->left->kind != DT_N_DEREF;
 	dt_type_t *declared = right->type;
 	char name[DT_TYPESTR];
 
-	switch (has_size || type->kind == DT_K_STRING ? type->kind : DT_K_FORWARD) {
+	switch (is_nothing || dt_check_is_incomplete(type) ? DT_K_FORWARD : type->kind) {
 	case DT_K_INT:
 	case DT_K_ENUM:
 	case DT_K_PTR:

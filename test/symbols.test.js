@@ -373,3 +373,52 @@ describe('JavaScript', options, () => {
 			fs.unlinkSync(`/tmp/perf-${target}.map`);
 		}));
 });
+
+describe('debugging information that cannot be', options, () => {
+	const doubled = Array.from({ length: 20 }, (_, i) => `union u${i + 1} { union u${i} a, b; };`);
+	const source = `
+typedef int looping;
+struct outer { struct inner { int x; } within[2]; };
+union u0 { int i; };
+${doubled.join('\n')}
+__attribute__((noinline)) int typed(looping x, int y) { return x + y; }
+__attribute__((noinline)) int nested(struct outer x, int y) { return x.within[1].x + y; }
+__attribute__((noinline)) int many(union u20 x, int y) { return x.a.b.a.b.a.b.a.b.a.b.a.b.a.b.a.b.a.b.a.b.i + y; }
+
+int main(void)
+{
+	struct outer outer = {0};
+	union u20 u = {0};
+
+	return typed(1, 2) + nested(outer, 3) + many(u, 4) - 9;
+}
+`;
+	/* The typedef is one of itself, the array one of the structure that it is in. */
+	const broken = (assembly) => {
+		const [, outer] = assembly.match(/0x([0-9a-f]+):0x[0-9a-f]+ DW_TAG_structure_type/);
+
+		return assembly
+		    .replace(/(0x([0-9a-f]+):0x[0-9a-f]+ DW_TAG_typedef\s+\.long\s+)\d+/,
+		        (_, begin, own) => `${begin}0x${own}`)
+		    .replace(/(DW_TAG_array_type\s+\.long\s+)\d+/, `$10x${outer}`);
+	};
+
+	test('ends where it goes in circles', () => command.withDirectory(async (directory) => {
+		const file = path.join(directory, 'broken');
+
+		fs.writeFileSync(`${file}.c`, source);
+		execFileSync('clang', ['-g', '-O0', '-S', '-o', `${file}.s`, `${file}.c`]);
+		fs.writeFileSync(`${file}.s`, broken(fs.readFileSync(`${file}.s`, 'utf8')));
+		execFileSync('clang', ['-o', file, `${file}.s`]);
+		for (const name of ['typed', 'nested', 'many']) {
+			const { stderr } = await command.run(['-qn',
+				`pid$target:a.out:${name}:entry { trace(args[1]); }`, '-c', file]);
+
+			assert.match(stderr, /index 1 is out of range/);
+		}
+		const { stdout } = await command.run(['-qn',
+			'pid$target:a.out:many:entry { trace((int)arg1); }', '-c', file]);
+
+		assert.strictEqual(stdout.trim(), '4');
+	}));
+});

@@ -31,7 +31,8 @@
 #define PID_PREFIX "pid"
 #define PID_TARGET "pid$target"
 #define PROGRAM "a.out"
-/* A chain of qualifiers, typedefs and arrays is not longer; a broken file's may be. */
+/* A chain of qualifiers, typedefs and arrays is not longer, nor are namespaces deeper; a broken
+ * file's may be. */
 #define DEPTH_MAX 64
 
 /* A type that has been made. */
@@ -157,6 +158,13 @@ uint64_t dt_die_number(Dwarf_Die *die, unsigned int attribute, uint64_t otherwis
 		   : otherwise;
 }
 
+uint64_t dt_die_count(Dwarf_Die *dimension)
+{
+	uint64_t last = dt_die_number(dimension, DW_AT_upper_bound, UINT64_MAX);
+
+	return dt_die_number(dimension, DW_AT_count, last + 1);
+}
+
 bool dt_die_flag(Dwarf_Die *die, unsigned int attribute)
 {
 	Dwarf_Attribute at;
@@ -207,11 +215,11 @@ static const char *rest_of_name(Dwarf_Die *space, const char *name)
 }
 
 static bool find_below(Dwarf_Die *parent, const char *name, dt_kind_t tag, bool is_declaration,
-		       Dwarf_Die *die)
+		       int depth, Dwarf_Die *die)
 {
 	Dwarf_Die child;
 
-	if (dwarf_child(parent, &child) != 0)
+	if (depth == DEPTH_MAX || dwarf_child(parent, &child) != 0)
 		return false;
 	do {
 		const char *found = fits_type(dwarf_tag(&child), tag) ? dwarf_diename(&child) : NULL;
@@ -221,7 +229,7 @@ static bool find_below(Dwarf_Die *parent, const char *name, dt_kind_t tag, bool 
 		if (found != NULL && strcmp(found, name) == 0 &&
 		    dt_die_flag(&child, DW_AT_declaration) == is_declaration)
 			return true;
-		if (rest != NULL && find_below(&child, rest, tag, is_declaration, die))
+		if (rest != NULL && find_below(&child, rest, tag, is_declaration, depth + 1, die))
 			return true;
 	} while (dwarf_siblingof(&child, &child) == 0);
 	return false;
@@ -235,7 +243,7 @@ static bool find_entry(Dwarf *dw, const char *name, dt_kind_t tag, bool is_decla
 	Dwarf_Die top;
 
 	while (dwarf_get_units(dw, cu, &cu, NULL, NULL, &top, NULL) == 0)
-		if (find_below(&top, name, tag, is_declaration, die))
+		if (find_below(&top, name, tag, is_declaration, 0, die))
 			return true;
 	return false;
 }
@@ -310,6 +318,16 @@ static dt_type_t *number_like(dtrace_hdl_t *hdl, uint64_t size, bool is_signed)
 	}
 }
 
+static dt_type_t *float_like(dtrace_hdl_t *hdl, uint64_t size)
+{
+	dt_type_t *const types[] = {hdl->types.float_, hdl->types.double_, hdl->types.longdouble};
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (types[i]->size == size)
+			return types[i];
+	return NULL;
+}
+
 static dt_type_t *base_make(dtrace_hdl_t *hdl, Dwarf_Die *die)
 {
 	uint64_t encoding = dt_die_number(die, DW_AT_encoding, 0);
@@ -318,10 +336,8 @@ static dt_type_t *base_make(dtrace_hdl_t *hdl, Dwarf_Die *die)
 	dt_type_t *type;
 
 	if (encoding == DW_ATE_float)
-		return size == 4   ? hdl->types.float_
-		       : size == 8 ? hdl->types.double_
-				   : hdl->types.longdouble;
-	if (encoding == DW_ATE_complex_float)
+		return float_like(hdl, size);
+	if (encoding == DW_ATE_complex_float || size == 0 || size > 16 || (size & (size - 1)) != 0)
 		return NULL;
 	type = name == NULL ? NULL : dt_types_int_known(hdl, name);
 	if (type != NULL && type->size == size)
@@ -390,16 +406,24 @@ static dt_type_t *typedef_make(dtrace_hdl_t *hdl, dt_dwarf_t *d, Dwarf_Die *die)
 	return type;
 }
 
-/* The dimensions from this one on, of elements of the type. */
-static dt_type_t *array_make(dtrace_hdl_t *hdl, dt_type_t *element, Dwarf_Die *dimension)
+/* The last dimension is that of what lies side by side. */
+static dt_type_t *array_make(dtrace_hdl_t *hdl, dt_dwarf_t *d, Dwarf_Die *die)
 {
-	uint64_t last = dt_die_number(dimension, DW_AT_upper_bound, UINT64_MAX);
-	uint64_t count = dt_die_number(dimension, DW_AT_count, last + 1);
-	Dwarf_Die next;
+	dt_type_t *type = dt_die_referred(hdl, d, die);
+	uint64_t counts[DEPTH_MAX];
+	Dwarf_Die dimension;
+	int n = 0, more;
 
-	if (dwarf_siblingof(dimension, &next) == 0)
-		element = array_make(hdl, element, &next);
-	return element == NULL ? NULL : dt_type_array(hdl, element, (uint32_t)count);
+	for (more = dwarf_child(die, &dimension); more == 0 && n < DEPTH_MAX;
+	     more = dwarf_siblingof(&dimension, &dimension))
+		counts[n++] = dt_die_count(&dimension);
+	if (n == 0 || more == 0)
+		return NULL;
+	while (type != NULL && n-- > 0)
+		type = counts[n] > UINT32_MAX / (type->size + 1)
+			   ? NULL
+			   : dt_type_array(hdl, type, (uint32_t)counts[n]);
+	return type;
 }
 
 static dt_type_t *func_make(dtrace_hdl_t *hdl, dt_dwarf_t *d, Dwarf_Die *die)
@@ -449,9 +473,6 @@ static dt_type_t *qualified_make(dtrace_hdl_t *hdl, dt_dwarf_t *d, Dwarf_Die *di
 
 static dt_type_t *convert(dtrace_hdl_t *hdl, dt_dwarf_t *d, Dwarf_Die *die)
 {
-	dt_type_t *element;
-	Dwarf_Die dimension;
-
 	switch (dwarf_tag(die)) {
 	case DW_TAG_base_type:
 		return base_make(hdl, die);
@@ -465,10 +486,7 @@ static dt_type_t *convert(dtrace_hdl_t *hdl, dt_dwarf_t *d, Dwarf_Die *die)
 	case DW_TAG_typedef:
 		return typedef_make(hdl, d, die);
 	case DW_TAG_array_type:
-		element = dt_die_referred(hdl, d, die);
-		if (element == NULL || dwarf_child(die, &dimension) != 0)
-			return NULL;
-		return array_make(hdl, element, &dimension);
+		return array_make(hdl, d, die);
 	case DW_TAG_subroutine_type:
 		return func_make(hdl, d, die);
 	case DW_TAG_const_type:
@@ -535,6 +553,13 @@ bool dt_die_is_member(Dwarf_Die *die)
 	       tag == DW_TAG_inheritance;
 }
 
+/* Whether a field of so many bits can be of the type. */
+static bool has_bits(const dt_type_t *type, uint64_t bits)
+{
+	return (type->kind == DT_K_INT || type->kind == DT_K_ENUM) && type->size <= 8 &&
+	       bits <= 8 * type->size;
+}
+
 static bool member_read(dtrace_hdl_t *hdl, dt_dwarf_t *d, Dwarf_Die *die, dt_member_t *member)
 {
 	const char *name = dwarf_tag(die) == DW_TAG_member ? dwarf_diename(die) : NULL;
@@ -542,7 +567,7 @@ static bool member_read(dtrace_hdl_t *hdl, dt_dwarf_t *d, Dwarf_Die *die, dt_mem
 	uint64_t bit_size = dt_die_number(die, DW_AT_bit_size, 0);
 
 	/* A member of a type that D does not have is bytes of no use. */
-	if (type == NULL)
+	if (type == NULL || (bit_size != 0 && !has_bits(dt_type_resolve(hdl, type), bit_size)))
 		return false;
 	*member = (dt_member_t){.name = name ? dt_types_strdup(hdl, name) : NULL,
 				.type = type,

@@ -30,6 +30,8 @@ dt_dwarf_t *dt_dwarf_of(dtrace_hdl_t *, pid_t, const char *object);
 
 /* An entry's attribute, its own or that of the entry that it completes. */
 uint64_t dt_die_number(Dwarf_Die *, unsigned int attribute, uint64_t otherwise);
+/* Elements of one dimension of an array; 0: that is not said. */
+uint64_t dt_die_count(Dwarf_Die *dimension);
 /* One of its own. */
 bool dt_die_flag(Dwarf_Die *, unsigned int attribute);
 /* Whether an entry is a member that takes room. A class's base is one without a name. */

@@ -14,10 +14,96 @@
 
 /* Structures in structures; a broken file's may go on. */
 #define DEPTH_MAX 32
+/* Entries that are looked at for one value. In a broken file's types, and in some that are
+ * not, each has the next in it several times: they are not to be counted. */
+#define LOOKS_MAX 65536
+
+/* ---- Types of entries ------------------------------------------------------------------- */
+
+/*
+ * The type that an entry refers to, without typedefs and qualifiers. False: it refers to none.
+ * libdw's own dwarf_peel_type(), and what calls it, such as dwarf_aggregate_size(), do not
+ * come back from a typedef of itself.
+ */
+static bool peeled_type(Dwarf_Die *die, Dwarf_Die *type)
+{
+	Dwarf_Attribute at;
+
+	*type = *die;
+	for (int i = 0; i < DEPTH_MAX; i++) {
+		if (dwarf_attr_integrate(type, DW_AT_type, &at) == NULL ||
+		    dwarf_formref_die(&at, type) == NULL)
+			return false;
+		switch (dwarf_tag(type)) {
+		case DW_TAG_typedef:
+		case DW_TAG_const_type:
+		case DW_TAG_volatile_type:
+		case DW_TAG_restrict_type:
+		case DW_TAG_atomic_type:
+			continue;
+		}
+		return true;
+	}
+	return false;
+}
+
+static bool is_structure(Dwarf_Die *type)
+{
+	int tag = dwarf_tag(type);
+
+	return tag == DW_TAG_structure_type || tag == DW_TAG_class_type ||
+	       tag == DW_TAG_union_type;
+}
+
+/* Whether a pointer to a member is one to a function: two words. */
+static bool is_to_method(Dwarf_Die *pointer)
+{
+	Dwarf_Die type;
+
+	return peeled_type(pointer, &type) && dwarf_tag(&type) == DW_TAG_subroutine_type;
+}
+
+/* Bytes of a type without typedefs and qualifiers; 0: none, or not known. */
+static uint64_t size_of(Dwarf_Die *type, int depth)
+{
+	uint64_t size = dt_die_number(type, DW_AT_byte_size, 0);
+	Dwarf_Die element, dimension;
+
+	switch (dwarf_tag(type)) {
+	case DW_TAG_pointer_type:
+	case DW_TAG_reference_type:
+	case DW_TAG_rvalue_reference_type:
+	case DW_TAG_unspecified_type: /* that of nullptr */
+		return 8;
+	case DW_TAG_ptr_to_member_type:
+		return is_to_method(type) ? 16 : 8;
+	}
+	if (size != 0 || dwarf_tag(type) != DW_TAG_array_type || depth == DEPTH_MAX ||
+	    !peeled_type(type, &element) || dwarf_child(type, &dimension) != 0)
+		return size;
+	size = size_of(&element, depth + 1);
+	do {
+		if (dwarf_tag(&dimension) == DW_TAG_subrange_type)
+			size *= dt_die_count(&dimension);
+	} while (dwarf_siblingof(&dimension, &dimension) == 0);
+	return size;
+}
 
 /* ---- What a value is made of ------------------------------------------------------------ */
 
-static bool add_parts(Dwarf_Die *die, uint64_t offset, dt_arch_value_t *value, int depth);
+/* How far one value has been looked at. */
+typedef struct look {
+	int depth;
+	uint32_t count;
+} look_t;
+
+/* Whether one more entry may be looked at. */
+static bool may_look(look_t *look)
+{
+	return look->depth < DEPTH_MAX && look->count++ < LOOKS_MAX;
+}
+
+static bool add_parts(Dwarf_Die *type, uint64_t offset, dt_arch_value_t *value, look_t *look);
 
 static void add_part(dt_arch_value_t *value, uint64_t offset, uint64_t size, uint64_t align,
 		     uint8_t part)
@@ -50,106 +136,91 @@ static bool add_base(Dwarf_Die *die, uint64_t offset, uint64_t size, dt_arch_val
 	return true;
 }
 
-static bool add_members(Dwarf_Die *die, uint64_t offset, dt_arch_value_t *value, int depth)
+static bool add_member(Dwarf_Die *member, uint64_t offset, dt_arch_value_t *value, look_t *look)
 {
-	Dwarf_Die child, type;
-	Dwarf_Attribute at;
+	uint64_t bits = dt_die_number(member, DW_AT_data_bit_offset, 0);
+	Dwarf_Die type;
 
-	if (dt_die_flag(die, DW_AT_declaration) || depth == DEPTH_MAX)
+	offset += dt_die_number(member, DW_AT_data_member_location, bits / 8);
+	if (dt_die_number(member, DW_AT_bit_size, 0) == 0)
+		return peeled_type(member, &type) && add_parts(&type, offset, value, look);
+	add_part(value, offset, 1, 1, DT_ARCH_WORDS);
+	return true;
+}
+
+static bool add_members(Dwarf_Die *die, uint64_t offset, dt_arch_value_t *value, look_t *look)
+{
+	Dwarf_Die child;
+
+	if (dt_die_flag(die, DW_AT_declaration))
 		return false;
 	if (dwarf_child(die, &child) != 0)
 		return true;
 	do {
-		uint64_t bits = dt_die_number(&child, DW_AT_data_bit_offset, 0);
-		uint64_t at_byte = dt_die_number(&child, DW_AT_data_member_location, bits / 8);
-		bool is_bits = dt_die_number(&child, DW_AT_bit_size, 0) != 0;
-
-		if (!dt_die_is_member(&child))
-			continue;
-		if (is_bits)
-			add_part(value, offset + at_byte, 1, 1, DT_ARCH_WORDS);
-		else if (dwarf_attr_integrate(&child, DW_AT_type, &at) == NULL ||
-			 dwarf_formref_die(&at, &type) == NULL ||
-			 !add_parts(&type, offset + at_byte, value, depth + 1))
+		if (!may_look(look) ||
+		    (dt_die_is_member(&child) && !add_member(&child, offset, value, look)))
 			return false;
 	} while (dwarf_siblingof(&child, &child) == 0);
 	return true;
 }
 
 static bool add_elements(Dwarf_Die *die, uint64_t offset, uint64_t size, dt_arch_value_t *value,
-			 int depth)
+			 look_t *look)
 {
-	Dwarf_Attribute at;
 	Dwarf_Die element;
-	Dwarf_Word each;
+	uint64_t each;
 
-	if (dt_die_flag(die, DW_AT_GNU_vector) ||
-	    dwarf_attr_integrate(die, DW_AT_type, &at) == NULL ||
-	    dwarf_formref_die(&at, &element) == NULL ||
-	    dwarf_aggregate_size(&element, &each) != 0)
+	if (dt_die_flag(die, DW_AT_GNU_vector) || !peeled_type(die, &element))
 		return false;
+	each = size_of(&element, 0);
 	/* Past the second 8 bytes they are as those before. */
 	for (uint64_t i = 0; each > 0 && i < size && (i == 0 || offset + i < 16); i += each)
-		if (!add_parts(&element, offset + i, value, depth + 1))
+		if (!add_parts(&element, offset + i, value, look))
 			return false;
 	return true;
 }
 
-/* Whether a pointer to a member is one to a function: two words. */
-static bool is_to_method(Dwarf_Die *pointer)
+/* What a type is made of that has other types in it. */
+static bool add_inner(Dwarf_Die *type, uint64_t offset, dt_arch_value_t *value, look_t *look)
 {
-	Dwarf_Attribute at;
-	Dwarf_Die type;
+	bool is_known;
 
-	return dwarf_attr_integrate(pointer, DW_AT_type, &at) != NULL &&
-	       dwarf_formref_die(&at, &type) != NULL && dwarf_peel_type(&type, &type) == 0 &&
-	       dwarf_tag(&type) == DW_TAG_subroutine_type;
+	if (!may_look(look))
+		return false;
+	look->depth++;
+	is_known = is_structure(type)
+		       ? add_members(type, offset, value, look)
+		       : add_elements(type, offset, size_of(type, 0), value, look);
+	look->depth--;
+	return is_known;
 }
 
-/* False: that is not known of such a type. */
-static bool add_parts(Dwarf_Die *die, uint64_t offset, dt_arch_value_t *value, int depth)
+/* Of a type without typedefs and qualifiers. False: that is not known of such a one. */
+static bool add_parts(Dwarf_Die *type, uint64_t offset, dt_arch_value_t *value, look_t *look)
 {
-	Dwarf_Word size;
-	Dwarf_Die type;
+	uint64_t size = size_of(type, 0);
 
-	if (dwarf_peel_type(die, &type) != 0)
-		return false;
-	switch (dwarf_tag(&type)) {
+	switch (dwarf_tag(type)) {
 	case DW_TAG_pointer_type:
 	case DW_TAG_reference_type:
 	case DW_TAG_rvalue_reference_type:
-	case DW_TAG_unspecified_type: /* that of nullptr */
-		add_part(value, offset, 8, 8, DT_ARCH_WORDS);
-		return true;
+	case DW_TAG_unspecified_type:
 	case DW_TAG_ptr_to_member_type:
-		add_part(value, offset, is_to_method(&type) ? 16 : 8, 8, DT_ARCH_WORDS);
+		add_part(value, offset, size, 8, DT_ARCH_WORDS);
 		return true;
+	case DW_TAG_enumeration_type:
+		add_part(value, offset, size, size, DT_ARCH_WORDS);
+		return size != 0;
+	case DW_TAG_base_type:
+		return size != 0 && add_base(type, offset, size, value);
 	case DW_TAG_structure_type:
 	case DW_TAG_class_type:
 	case DW_TAG_union_type:
-		return add_members(&type, offset, value, depth);
-	}
-	if (dwarf_aggregate_size(&type, &size) != 0)
-		return false;
-	switch (dwarf_tag(&type)) {
-	case DW_TAG_base_type:
-		return add_base(&type, offset, size, value);
-	case DW_TAG_enumeration_type:
-		add_part(value, offset, size, size, DT_ARCH_WORDS);
-		return true;
 	case DW_TAG_array_type:
-		return add_elements(&type, offset, size, value, depth);
+		return add_inner(type, offset, value, look);
 	default:
 		return false;
 	}
-}
-
-static bool is_structure(Dwarf_Die *type)
-{
-	int tag = dwarf_tag(type);
-
-	return tag == DW_TAG_structure_type || tag == DW_TAG_class_type ||
-	       tag == DW_TAG_union_type;
 }
 
 /* ---- Objects ---------------------------------------------------------------------------- */
@@ -164,7 +235,6 @@ typedef enum passing { BY_VALUE, BY_REFERENCE, NOT_KNOWN } passing_t;
 /* Whether a constructor's parameter, after the object, is a reference to such an object. */
 static bool takes_another(Dwarf_Die *function, Dwarf_Die *class)
 {
-	Dwarf_Attribute at;
 	Dwarf_Die param, type;
 
 	if (dwarf_child(function, &param) != 0)
@@ -173,13 +243,10 @@ static bool takes_another(Dwarf_Die *function, Dwarf_Die *class)
 	       dwarf_tag(&param) != DW_TAG_formal_parameter)
 		if (dwarf_siblingof(&param, &param) != 0)
 			return false;
-	return dwarf_attr_integrate(&param, DW_AT_type, &at) != NULL &&
-	       dwarf_formref_die(&at, &type) != NULL &&
+	return peeled_type(&param, &type) &&
 	       (dwarf_tag(&type) == DW_TAG_reference_type ||
 		dwarf_tag(&type) == DW_TAG_rvalue_reference_type) &&
-	       dwarf_attr_integrate(&type, DW_AT_type, &at) != NULL &&
-	       dwarf_formref_die(&at, &type) != NULL && dwarf_peel_type(&type, &type) == 0 &&
-	       dwarf_dieoffset(&type) == dwarf_dieoffset(class);
+	       peeled_type(&type, &type) && dwarf_dieoffset(&type) == dwarf_dieoffset(class);
 }
 
 /* By its name, which is the class's; that of a template's instance goes on: vector<int>. */
@@ -208,26 +275,45 @@ static passing_t passing_by(Dwarf_Die *function, Dwarf_Die *class)
 		   : BY_REFERENCE;
 }
 
-static passing_t passing_of(Dwarf_Die *class, int depth)
+static passing_t passing_of(Dwarf_Die *class, look_t *look);
+
+/* What a member says of the class that has it: what is so of one is so of many. */
+static passing_t passing_with(Dwarf_Die *member, look_t *look)
+{
+	passing_t passing;
+	Dwarf_Die type;
+
+	if (!peeled_type(member, &type))
+		return BY_VALUE;
+	for (int i = 0; i < DEPTH_MAX && dwarf_tag(&type) == DW_TAG_array_type; i++)
+		if (!peeled_type(&type, &type))
+			return BY_VALUE;
+	if (!is_structure(&type))
+		return BY_VALUE;
+	look->depth++;
+	passing = passing_of(&type, look);
+	look->depth--;
+	return passing;
+}
+
+static passing_t passing_of(Dwarf_Die *class, look_t *look)
 {
 	uint64_t convention = dt_die_number(class, DW_AT_calling_convention, 0);
 	passing_t passing = BY_VALUE, one;
-	Dwarf_Die child, type;
-	Dwarf_Attribute at;
+	Dwarf_Die child;
 
 	if (convention == DW_CC_pass_by_reference)
 		return BY_REFERENCE;
 	if (convention == DW_CC_pass_by_value || dwarf_child(class, &child) != 0)
 		return BY_VALUE;
 	do {
+		if (!may_look(look))
+			return NOT_KNOWN;
 		one = BY_VALUE;
 		if (dwarf_tag(&child) == DW_TAG_subprogram)
 			one = passing_by(&child, class);
-		else if (dt_die_is_member(&child) && depth < DEPTH_MAX &&
-			 dwarf_attr_integrate(&child, DW_AT_type, &at) != NULL &&
-			 dwarf_formref_die(&at, &type) != NULL &&
-			 dwarf_peel_type(&type, &type) == 0 && is_structure(&type))
-			one = passing_of(&type, depth + 1);
+		else if (dt_die_is_member(&child))
+			one = passing_with(&child, look);
 		if (one == BY_REFERENCE)
 			return one;
 		if (one == NOT_KNOWN)
@@ -248,18 +334,15 @@ static bool is_rust(Dwarf_Die *die)
 /* What an entry's type is made of, as it is passed. False: that is not known, or it has none. */
 static bool value_of(Dwarf_Die *die, dt_arch_value_t *value)
 {
-	Dwarf_Attribute at;
 	passing_t passing;
 	Dwarf_Die type;
-	Dwarf_Word size;
 
 	*value = (dt_arch_value_t){.align = 1};
-	if (dwarf_attr_integrate(die, DW_AT_type, &at) == NULL ||
-	    dwarf_formref_die(&at, &type) == NULL || dwarf_peel_type(&type, &type) != 0)
+	if (!peeled_type(die, &type))
 		return false;
 	value->is_structure = is_structure(&type);
 	if (value->is_structure) {
-		passing = is_rust(&type) ? NOT_KNOWN : passing_of(&type, 0);
+		passing = is_rust(&type) ? NOT_KNOWN : passing_of(&type, &(look_t){0});
 		if (passing == BY_REFERENCE)
 			*value = (dt_arch_value_t){.size = 8,
 						   .align = 8,
@@ -268,10 +351,10 @@ static bool value_of(Dwarf_Die *die, dt_arch_value_t *value)
 		if (passing != BY_VALUE)
 			return passing == BY_REFERENCE;
 	}
-	if (!add_parts(&type, 0, value, 0))
+	if (!add_parts(&type, 0, value, &(look_t){0}))
 		return false;
-	if (dwarf_aggregate_size(&type, &size) == 0)
-		value->size = size;
+	if (size_of(&type, 0) != 0)
+		value->size = size_of(&type, 0);
 	if (dt_die_number(&type, DW_AT_alignment, 0) > value->align)
 		value->align = dt_die_number(&type, DW_AT_alignment, 0);
 	return true;

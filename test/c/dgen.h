@@ -634,6 +634,7 @@ static inline void dgen_aggregate(dgen_t *g, int depth)
 	    {"m1", "p", "min(", ")"},
 	    {"m2", "", "max(", ")"},
 	    {"m3", "ss", "max(", ")"},
+	    {"m4", "ai", "min(", ")"},
 	    {"v1", "y", "avg(", ")"},
 	    {"d1", "fi", "stddev(", ")"},
 	    {"q0", "", "quantize(", ")"},
@@ -666,6 +667,9 @@ static inline void dgen_aggregate(dgen_t *g, int depth)
 			break;
 		case 'p':
 			dgen_struct(g, depth - 1);
+			break;
+		case 'a':
+			dgen_add(g, "%s", DGEN_PICK(g, "gm[1]", "self->sn.a[1]", "gn.a[0]"));
 			break;
 		default:
 			dgen_add(g, "sym(");

@@ -11,7 +11,7 @@ const { spawn } = require('node:child_process');
 const { once } = require('node:events');
 const readline = require('node:readline');
 const dtrace = require('..');
-const { Calls, median, row, sleep, verbose } = require('./tools');
+const { Calls, endTracer, median, row, sleep, verbose } = require('./tools');
 
 const ROUNDS = 3;
 const FLOOD_MS = 2000;
@@ -114,8 +114,7 @@ async function withBpftrace(calls) {
 		throw new Error(`bpftrace has ended with status ${child.exitCode}`);
 	meter.fired = await calls.ask(`flood ${FLOOD_MS}`);
 	await sleep(500);
-	child.kill('SIGTERM');
-	await closed;
+	await endTracer(child, closed);
 	return meter;
 }
 

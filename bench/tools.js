@@ -65,6 +65,20 @@ class Calls {
 }
 
 /**
+ * Ends a tracer. bpftrace now and then goes on as if it had not been told to.
+ *
+ * @param {import('node:child_process').ChildProcess} child
+ * @param {Promise} ended what it is known by that it has ended
+ */
+async function endTracer(child, ended) {
+	const patience = setTimeout(() => child.kill('SIGKILL'), 10000);
+
+	child.kill('SIGTERM');
+	await ended;
+	clearTimeout(patience);
+}
+
+/**
  * Starts a tracer on the other CPUs and gives it time to attach. It writes to a file, as
  * a pipe would need this process to be awake.
  *
@@ -81,11 +95,7 @@ async function startTracer(command, settle) {
 
 	await sleep(settle);
 	return async () => {
-		const patience = setTimeout(() => child.kill('SIGKILL'), 10000);
-
-		child.kill('SIGTERM');
-		await exited;
-		clearTimeout(patience);
+		await endTracer(child, exited);
 		fs.closeSync(out);
 		const text = fs.readFileSync(file, 'utf8');
 
@@ -139,6 +149,6 @@ function verbose(what, values) {
 }
 
 module.exports = {
-	Calls, DTRACE, lowerQuartile, median, mountTracefs, row, sleep, startTracer, timed, tool,
-	unmountTracefs, verbose,
+	Calls, DTRACE, endTracer, lowerQuartile, median, mountTracefs, row, sleep, startTracer,
+	timed, tool, unmountTracefs, verbose,
 };
